@@ -1,0 +1,128 @@
+// Joins the parts of one session: engine, transport, policy, delivery, observer.
+//
+// The only place that knows all of them, and it decides nothing: it does what the engine's actions say.
+// A `session_driver` lives as long as one connection and runs on one thread.
+#ifndef GATEPOST_SMTP_DRIVE_HPP
+#define GATEPOST_SMTP_DRIVE_HPP
+
+#include <asio/awaitable.hpp>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "smtp/auth.hpp"
+#include "smtp/config.hpp"
+#include "smtp/delivery.hpp"
+#include "smtp/header_collector.hpp"
+#include "smtp/memory_budget.hpp"
+#include "smtp/observer.hpp"
+#include "smtp/policy.hpp"
+#include "smtp/session.hpp"
+#include "smtp/trace.hpp"
+#include "smtp/transport.hpp"
+
+namespace gatepost::smtp {
+
+// What a session works with. All of it outlives the session.
+struct session_services {
+  smtp::policy& policy;
+  smtp::delivery& delivery;
+  smtp::observer& observer;
+  smtp::authenticator* authenticator = nullptr;         // none: AUTH is never offered
+  const server_context* tls = nullptr;                  // none: STARTTLS is never offered
+  memory_budget* memory = nullptr;                      // none: messages in flight have no common bound
+  std::chrono::system_clock::time_point (*now)() = &std::chrono::system_clock::now;
+};
+
+class session_driver final : private busy_watch, private transcript_tap {
+ public:
+  GATEPOST_DECL session_driver(transport& connection, const channel& settings, session_facts& facts,
+                               const session_services& services, buffer_pool& pool);
+
+  // The whole session; ends with the connection closed.
+  GATEPOST_DECL asio::awaitable<void> run();
+
+  // Graceful stop: a transaction in progress may finish, then 421. Same thread.
+  GATEPOST_DECL void stop();
+  // At once: 421, whatever goes on. Same thread.
+  GATEPOST_DECL void stop_now();
+
+  std::string_view ended_by() const { return ended_by_; }
+
+ private:
+  asio::awaitable<void> listen_before_speaking();
+
+  // --- Actions ------------------------------------------------------------------------------------
+  asio::awaitable<void> read(std::chrono::milliseconds at_most);
+  asio::awaitable<void> flush();
+  asio::awaitable<void> ask(smtp::stage s);
+  asio::awaitable<void> authenticate(std::string response);
+  asio::awaitable<void> start_tls();
+  asio::awaitable<void> take_body(std::string_view text);
+  void over(const reply* said);
+
+  // --- Questions ----------------------------------------------------------------------------------
+  asio::awaitable<verdict> ask_policy(smtp::stage s);
+  asio::awaitable<verdict> ask_recipient();
+  asio::awaitable<verdict> ask_data();
+  asio::awaitable<void> ask_message();
+
+  // --- Message ------------------------------------------------------------------------------------
+  asio::awaitable<void> take_header(std::string_view text);
+  asio::awaitable<void> header_complete();
+  asio::awaitable<void> settle(const verdict& v);
+  void refuse(reply why);
+  struct judgement;
+  judgement judge(const verdict& v) const;
+  asio::awaitable<void> carry_out(const verdict& v);
+  asio::awaitable<delivery_outcome> commit(const verdict& v, const judgement& j);
+  void fill_replies(const delivery_outcome& outcome, judgement& j) const;
+  void write_edits(const verdict& v, header_edits& edits) const;
+  std::string received_field() const;
+  void answer_message(std::string_view result, std::string_view queue_id, const reply& said,
+                      std::span<const reply> each = {});
+  void report_message(std::string_view result, const reply& said, std::string_view queue_id);
+
+  // --- Watching -----------------------------------------------------------------------------------
+  void on_left() override;
+  void on_late() override;
+  void on_line(bool from_client, std::string_view line) override;
+  void read_failed(std::error_code why);
+  bool too_slow() const;
+  time_point deadline_in(std::chrono::milliseconds wait) const;
+
+  transport& connection_;
+  session_facts& facts_;
+  const session_services& services_;
+  session engine_;
+  session_view view_;
+  std::unique_ptr<session_policy> policy_;
+  std::unique_ptr<auth_exchange> auth_;
+  std::unique_ptr<intake> intake_;
+  header_collector header_;
+  memory_reservation memory_;
+  time_point started_;
+  time_point message_started_{};
+  std::optional<reply> refusal_;  // of the message that comes in
+  std::uint64_t octets_in_ = 0;
+  std::uint64_t octets_out_ = 0;
+  std::uint64_t message_octets_ = 0;  // on the wire, for the minimum rate
+  bool ignores_body_ = false;
+  bool reported_ = false;  // the message that is over was reported to the observer
+  bool auth_in_progress_ = false;
+  bool committing_ = false;  // the message is being made durable
+  bool late_ = false;        // the question that is out took longer than limits.processing_time
+  bool left_ = false;        // the client did not wait for its answer
+  std::string_view ended_by_ = "error";
+};
+
+}  // namespace gatepost::smtp
+
+#ifndef GATEPOST_SEPARATE_COMPILATION
+#include "smtp/impl/drive.ipp"
+#endif
+
+#endif  // GATEPOST_SMTP_DRIVE_HPP

@@ -1,0 +1,91 @@
+// Keeps the header of a message that comes in piece by piece, until it is complete or too big.
+//
+// Most headers come whole in the first piece; what is kept is a copy, because the checks at the end of the
+// message want to see it again. The memory is used again for the next message. Sans-I/O.
+#ifndef GATEPOST_SMTP_HEADER_COLLECTOR_HPP
+#define GATEPOST_SMTP_HEADER_COLLECTOR_HPP
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "smtp/config.hpp"
+#include "smtp/header_reader.hpp"
+#include "smtp/result.hpp"
+
+namespace gatepost::smtp {
+
+class header_collector {
+ public:
+  enum class state : std::uint8_t { open, complete, too_big };
+
+  // `limit`: octets of a header. A collector is used again for the next message.
+  void begin(std::size_t limit) {
+    if (text_.capacity() > kept_capacity) std::string().swap(text_);
+    text_.clear();
+    end_ = 0;
+    options_ = {};
+    options_.header_octets = limit;
+    reader_ = header_reader(options_);
+    hops_ = 0;
+    state_ = state::open;
+  }
+
+  // Message text in order; what comes after the header is not looked at.
+  state add(std::string_view text) {
+    if (state_ != state::open) return state_;
+    // Never more than the limit and the empty line behind it are kept.
+    const std::size_t room = options_.header_octets + 2 - std::min(text_.size(), options_.header_octets + 2);
+    text_.append(text.substr(0, room));
+    return read(text.size() > room ? header_input::complete : header_input::partial);
+  }
+
+  // The message is over: what is there is the header.
+  state finish() {
+    return state_ == state::open ? read(header_input::complete) : state_;
+  }
+
+  state where() const { return state_; }
+  // Why it is too_big: too_many_header_fields, header_field_too_long or header_too_big.
+  errc error() const { return error_; }
+  // All fields with their line ends, without the empty line behind them.
+  std::string_view header() const { return std::string_view(text_).substr(0, end_); }
+  std::size_t hops() const { return hops_; }
+
+ private:
+  // An unusually long header's memory is not kept for the next message.
+  static constexpr std::size_t kept_capacity = 64u << 10;
+
+  state read(header_input kind) {
+    while (true) {
+      const auto field = reader_.next(text_, kind);
+      if (!field) {
+        if (field.error() == errc::need_more) return state_;
+        error_ = field.error();
+        return state_ = state::too_big;
+      }
+      if (!*field) break;
+      if (equal_ignoring_case((*field)->name, "Received")) ++hops_;
+    }
+    end_ = reader_.fields_end();
+    if (end_ > options_.header_octets) {
+      error_ = errc::header_too_big;
+      return state_ = state::too_big;
+    }
+    return state_ = state::complete;
+  }
+
+  std::string text_;
+  std::size_t end_ = 0;
+  std::size_t hops_ = 0;
+  header_options options_;
+  header_reader reader_;
+  state state_ = state::complete;
+  errc error_{};
+};
+
+}  // namespace gatepost::smtp
+
+#endif  // GATEPOST_SMTP_HEADER_COLLECTOR_HPP

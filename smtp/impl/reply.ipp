@@ -1,0 +1,103 @@
+#ifndef GATEPOST_SMTP_IMPL_REPLY_IPP
+#define GATEPOST_SMTP_IMPL_REPLY_IPP
+
+#include <charconv>
+
+#include "smtp/reply.hpp"
+
+namespace gatepost::smtp {
+namespace detail {
+
+inline void append_number(std::string& out, unsigned value) {
+  char digits[10];
+  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+  out.append(digits, end);
+}
+
+// "250-2.1.0 " or "250 2.1.0 ".
+inline void append_prefix(std::string& out, int code, enhanced_code enhanced, bool last) {
+  append_number(out, static_cast<unsigned>(code));
+  out.push_back(last ? ' ' : '-');
+  if (enhanced.empty()) return;
+  append_number(out, enhanced.klass);
+  out.push_back('.');
+  append_number(out, enhanced.subject);
+  out.push_back('.');
+  append_number(out, enhanced.detail);
+  out.push_back(' ');
+}
+
+// RFC 5321 §4.2: textstring = 1*(%d09 / %d32-126). UTF-8 passes (RFC 6531 §3.7.4.2), controls do not.
+inline void append_text(std::string& out, std::string_view line) {
+  // Code, separator, enhanced code and CRLF take at most 4 + 10 + 2 octets.
+  constexpr std::size_t room = reply::max_line - 16;
+  if (line.size() > room) {
+    line = line.substr(0, room);
+    // Not in the middle of a UTF-8 sequence.
+    while (!line.empty() && (static_cast<unsigned char>(line.back()) & 0xC0) == 0x80)
+      line.remove_suffix(1);
+    if (!line.empty() && static_cast<unsigned char>(line.back()) >= 0xC0) line.remove_suffix(1);
+  }
+  const std::size_t start = out.size();
+  out.append(line);
+  for (std::size_t i = start; i < out.size(); ++i) {
+    const auto c = static_cast<unsigned char>(out[i]);
+    if ((c < 0x20 && c != '\t') || c == 0x7F) out[i] = ' ';
+  }
+}
+
+inline void append_reply_lines(std::string& out, int code, enhanced_code enhanced,
+                               std::string_view text) {
+  for (std::size_t lines = 1;; ++lines) {
+    const std::size_t newline = text.find('\n');
+    const bool last = newline == std::string_view::npos || lines == reply::max_lines;
+    std::string_view line = text.substr(0, newline);
+    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+    append_prefix(out, code, enhanced, last);
+    append_text(out, line);
+    out.append("\r\n");
+    if (last) return;
+    text.remove_prefix(newline + 1);
+  }
+}
+
+}  // namespace detail
+
+GATEPOST_DECL reply::reply(int code, enhanced_code enhanced, std::string text)
+    : code_(static_cast<std::uint16_t>(code < 200 || code > 599 ? 451 : code)),
+      enhanced_(enhanced),
+      owned_(std::move(text)) {
+  const auto klass = static_cast<std::uint8_t>(code_ / 100);
+  // RFC 3463 §2 knows the classes 2, 4 and 5; RFC 2034 §4: no enhanced code in a 3xx reply.
+  if (klass == 3) enhanced_ = {};
+  if (!enhanced_.empty() && enhanced_.klass != klass) enhanced_ = {klass, 0, 0};
+}
+
+GATEPOST_DECL reply reply::quoting(std::string_view id) const {
+  reply r = *this;
+  r.owned_.assign(text());
+  r.owned_.append(" (").append(id).append(")");
+  return r;
+}
+
+GATEPOST_DECL void reply::append_to(std::string& out, bool with_enhanced) const {
+  detail::append_reply_lines(out, code_, with_enhanced ? enhanced_ : enhanced_code{}, text());
+}
+
+GATEPOST_DECL std::string reply::to_string() const {
+  std::string out;
+  detail::append_prefix(out, code_, enhanced_, true);
+  const std::size_t start = out.size();
+  out.append(text());
+  for (std::size_t i = start; i < out.size(); ++i)
+    if (static_cast<unsigned char>(out[i]) < 0x20 || out[i] == 0x7F) out[i] = ' ';
+  return out;
+}
+
+GATEPOST_DECL void append_reply(std::string& out, const fixed_reply& r, bool with_enhanced) {
+  detail::append_reply_lines(out, r.code, with_enhanced ? r.enhanced : enhanced_code{}, r.text);
+}
+
+}  // namespace gatepost::smtp
+
+#endif  // GATEPOST_SMTP_IMPL_REPLY_IPP

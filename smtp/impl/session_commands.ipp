@@ -1,0 +1,405 @@
+#ifndef GATEPOST_SMTP_IMPL_SESSION_COMMANDS_IPP
+#define GATEPOST_SMTP_IMPL_SESSION_COMMANDS_IPP
+
+#include <charconv>
+
+#include "smtp/base64.hpp"
+#include "smtp/session.hpp"
+#include "smtp/xtext.hpp"
+
+namespace gatepost::smtp {
+namespace detail {
+
+// Words that no SMTP client says first: HTTP requests that a browser was tricked into sending here.
+inline bool is_foreign_protocol(std::string_view word) {
+  for (const std::string_view w : {"GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS", "DELETE", "PRI"})
+    if (equal_ignoring_case(w, word)) return true;
+  return false;
+}
+
+// What the grammar of MAIL or RCPT has against a line. `address` is the enhanced code of a bad address.
+inline reply syntax_reply(errc e, enhanced_code address, std::string_view usage) {
+  const auto because = [e] { return make_error_code(e).message(); };
+  switch (e) {
+    case errc::non_ascii_address:  // RFC 6531 §3.5
+      return {553, {5, 6, 7}, because()};
+    case errc::unknown_parameter:  // RFC 5321 §4.1.1.11
+      return {555, {5, 5, 4}, because()};
+    case errc::bad_parameter:
+    case errc::duplicate_parameter:
+    case errc::too_many_parameters: return {501, {5, 5, 4}, because()};
+    case errc::bad_argument:
+    case errc::missing_argument:
+    case errc::missing_angle_bracket:
+      return {501, {5, 5, 4}, "Syntax: " + std::string(usage)};
+    default: return {501, address, because()};
+  }
+}
+
+}  // namespace detail
+
+GATEPOST_DECL const session::handler_row* session::find_handler(smtp::verb v) {
+  // One row per verb: who handles it, which extension it needs, whether it may come before TLS where TLS
+  // is required (RFC 3207 §4), and whether it is idle talk.
+  static constexpr handler_row rows[] = {
+      {verb::helo, &session::on_hello, {}, false, true},
+      {verb::ehlo, &session::on_hello, {}, true, true},
+      {verb::lhlo, &session::on_hello, {}, true, true},
+      {verb::mail, &session::on_mail, {}, false, false},
+      {verb::rcpt, &session::on_rcpt, {}, false, false},
+      {verb::data, &session::on_data, {}, false, false},
+      {verb::bdat, &session::on_bdat, {}, true, false},  // its handler has octets to skip
+      {verb::rset, &session::on_rset, {}, true, true},
+      {verb::noop, &session::on_noop, {}, true, true},
+      {verb::quit, &session::on_quit, {}, true, false},
+      {verb::vrfy, &session::on_vrfy, extension::vrfy, false, true},
+      {verb::expn, &session::on_vrfy, extension::expn, false, true},
+      {verb::help, &session::on_help, extension::help, false, true},
+      {verb::starttls, &session::on_starttls, extension::starttls, true, false},
+      {verb::auth, &session::on_auth, extension::auth, false, true},
+      {verb::etrn, &session::on_etrn, extension::etrn, false, true},
+      {verb::xclient, &session::on_xclient, extension::xclient, true, true},
+      {verb::xforward, &session::on_xforward, extension::xforward, true, true},
+  };
+  for (const handler_row& row : rows)
+    if (row.verb == v) return &row;
+  return nullptr;
+}
+
+GATEPOST_DECL void session::handle(std::string_view line) {
+  const auto c = parse_command(line);
+  if (!c) {
+    tap_input("(malformed line)");
+    bad_command(c.error() == errc::control_character ? replies::control_character
+                                                     : replies::unknown_command);
+    return;
+  }
+  tap_input(c->verb == verb::auth ? line.substr(0, line.find(' ', line.find(' ') + 1)) : line);
+
+  const handler_row* row = find_handler(c->verb);
+  if (row == nullptr) {
+    if (!spoke_ && detail::is_foreign_protocol(c->word)) end(reply(replies::go_away));
+    else bad_command(replies::unknown_command);
+    return;
+  }
+  if (phase_ == smtp::phase::rejected && c->verb != verb::quit) {
+    bad_command(replies::bad_sequence);
+    return;
+  }
+  const bool to_proxies = c->verb == verb::xclient || c->verb == verb::xforward;
+  const extension_set known = to_proxies ? offered() : channel_->extensions;
+  if (row->needs && !known.has(*row->needs)) {
+    bad_command(replies::not_offered);
+    return;
+  }
+  if (channel_->require_tls && !facts_.tls && !row->before_tls) {
+    bad_command(replies::tls_first);
+    return;
+  }
+  if (const fixed_reply* why = refusal_of(c->verb, phase_)) {
+    bad_command(*why);
+    return;
+  }
+  if (row->idle && ++idle_commands_ > channel_->limits.idle_commands) count_bad_command();
+  if (phase_ == smtp::phase::closed) return;
+  (this->*row->handle)(*c);
+}
+
+// RFC 5321 §4.1.1.1; RFC 2033 §4.1 for LHLO.
+GATEPOST_DECL void session::on_hello(const command_line& c) {
+  // RFC 2033 §4.1: an LMTP server refuses HELO and EHLO; and the other way round.
+  if ((c.verb == verb::lhlo) != channel_->lmtp) {
+    bad_command(replies::unknown_command);
+    return;
+  }
+  if (c.argument.empty() || c.argument.size() > max_domain_octets) {
+    bad_command(reply(501, {5, 5, 4}, "Syntax: " + std::string(to_string(c.verb)) + " hostname"));
+    return;
+  }
+  // RFC 2920 §3.1: commands sent ahead of our EHLO reply rely on what they cannot know.
+  if (!spoke_ && !input_.empty()) facts_.pipelined_early = true;
+  end_transaction();  // RFC 5321 §4.1.4: as RSET
+  if (phase_ == smtp::phase::closed) return;
+  facts_.helo.assign(c.argument);
+  next_protocol_ = c.verb == verb::helo   ? smtp::protocol::smtp
+                   : c.verb == verb::ehlo ? smtp::protocol::esmtp
+                                          : smtp::protocol::lmtp;
+  question_ = smtp::stage::helo;
+}
+
+// RFC 5321 §4.1.1.2.
+GATEPOST_DECL void session::on_mail(const command_line& c) {
+  const session_limits& limits = channel_->limits;
+  const bool open = channel_->require_auth && !facts_.authenticated();
+  if (open) {
+    bad_command(replies::auth_required);
+    return;
+  }
+  extension_set now = offered();
+  // RFC 4954 §5: AUTH= is a parameter wherever AUTH is an extension, also once it has been done.
+  if (!channel_->auth_mechanisms.empty()) now.add(extension::auth);
+  const auto m = parse_mail(c.argument, {.offered = now, .max_parameters = limits.parameters});
+  if (!m) {
+    bad_command(detail::syntax_reply(m.error(), {5, 1, 7}, "MAIL FROM:<address>"));
+    return;
+  }
+  if (limits.transactions != 0 && facts_.transactions >= limits.transactions) {
+    end(reply(replies::too_many_transactions));
+    return;
+  }
+  // RFC 1870 §6.1: a message that is known to be too big is refused here.
+  if (m->parameters.size.value_or(0) > limits.message) {
+    say(replies::message_too_big);
+    return;
+  }
+  ++facts_.transactions;
+  idle_commands_ = 0;
+  envelope_.begin(*m);
+  question_ = smtp::stage::mail;
+}
+
+// RFC 5321 §4.1.1.3.
+GATEPOST_DECL void session::on_rcpt(const command_line& c) {
+  const session_limits& limits = channel_->limits;
+  const auto r = parse_rcpt(c.argument, {.offered = offered(), .max_parameters = limits.parameters},
+                            envelope_.smtputf8());
+  if (!r) {
+    bad_command(detail::syntax_reply(r.error(), {5, 1, 3}, "RCPT TO:<address>"));
+    return;
+  }
+  if (envelope_.recipients().size() >= limits.recipients) {
+    say(replies::too_many_recipients);  // RFC 5321 §4.5.3.1.10
+    return;
+  }
+  envelope_.add(*r);
+  question_ = smtp::stage::rcpt;
+}
+
+// RFC 5321 §4.1.1.4.
+GATEPOST_DECL void session::on_data(const command_line& c) {
+  if (!c.argument.empty()) {
+    bad_command(reply(501, {5, 5, 4}, "Syntax: DATA"));
+    return;
+  }
+  if (envelope_.body() == body_type::binary_mime) {  // RFC 3030 §3
+    bad_command(replies::binary_needs_bdat);
+    return;
+  }
+  chunked_ = false;
+  question_ = smtp::stage::data;
+}
+
+// RFC 3030 §2. The chunk's octets come whatever the reply is, so that they are always read.
+GATEPOST_DECL void session::on_bdat(const command_line& c) {
+  const auto b = parse_bdat(c.argument);
+  if (!b) {
+    // How many octets follow cannot be known: reading on would take them for commands.
+    end(reply(501, {5, 5, 4}, "Syntax: BDAT octets [LAST]"));
+    return;
+  }
+  const fixed_reply* why = chunk_refusal(b->size);
+  const bool first = phase_ == smtp::phase::rcpt;
+  if (!envelope_.active() || first || why != nullptr) phase_before_chunk_ = phase_;
+  if (!chunked_) {
+    const bool binary = envelope_.active() && envelope_.body() == body_type::binary_mime;
+    chunk_.reset({.ends = channel_->line_ends, .max_line = channel_->limits.text_line},
+                 binary ? chunk_body::binary : chunk_body::text);
+  }
+  chunk_.begin(b->size, b->last);
+  chunked_ = true;
+  last_chunk_ = b->last;
+  if (why != nullptr) {
+    refuse_message(*why);
+    phase_ = smtp::phase::body;
+  } else if (first) {
+    question_ = smtp::stage::data;
+  } else {
+    phase_ = smtp::phase::body;
+  }
+}
+
+GATEPOST_DECL const fixed_reply* session::chunk_refusal(std::uint64_t size) const {
+  if (!channel_->extensions.has(extension::chunking)) return &replies::not_offered;
+  if (channel_->require_tls && !facts_.tls) return &replies::tls_first;
+  if (phase_ == smtp::phase::start) return &replies::hello_first;
+  if (phase_ == smtp::phase::ready) return &replies::mail_first;
+  if (phase_ == smtp::phase::mail) return &replies::rcpt_first;
+  const std::uint64_t limit = channel_->limits.message;
+  const std::uint64_t before = chunked_ ? chunk_.size() : 0;
+  if (size > limit || before > limit - size) return &replies::message_too_big;
+  return nullptr;
+}
+
+// RFC 5321 §4.1.1.5.
+GATEPOST_DECL void session::on_rset(const command_line& c) {
+  if (!c.argument.empty()) {
+    bad_command(reply(501, {5, 5, 4}, "Syntax: RSET"));
+    return;
+  }
+  say(replies::ok);
+  end_transaction();
+}
+
+GATEPOST_DECL void session::on_noop(const command_line&) { say(replies::ok); }
+
+// RFC 5321 §4.1.1.10.
+GATEPOST_DECL void session::on_quit(const command_line& c) {
+  if (!c.argument.empty()) {
+    bad_command(reply(501, {5, 5, 4}, "Syntax: QUIT"));
+    return;
+  }
+  say(replies::bye);
+  close_session();
+}
+
+// RFC 5321 §3.5.3: 252 where we do not tell; also for EXPN.
+GATEPOST_DECL void session::on_vrfy(const command_line& c) {
+  if (c.argument.empty()) {
+    bad_command(reply(501, {5, 5, 4}, "Syntax: " + std::string(to_string(c.verb)) + " name"));
+    return;
+  }
+  say(replies::cannot_verify);
+}
+
+GATEPOST_DECL void session::on_help(const command_line&) {
+  say(reply(214, {2, 0, 0}, "This is an SMTP server, see RFC 5321"));
+}
+
+// RFC 3207 §4.
+GATEPOST_DECL void session::on_starttls(const command_line& c) {
+  if (!c.argument.empty()) {
+    bad_command(reply(501, {5, 5, 4}, "Syntax: STARTTLS"));  // "no parameters allowed"
+    return;
+  }
+  if (facts_.tls) {
+    bad_command(replies::already_tls);
+    return;
+  }
+  if (!tls_available_) {
+    say(replies::tls_unavailable);
+    return;
+  }
+  // What was sent behind STARTTLS in plain text would seem to come from the protected session: the
+  // injection of CVE-2011-0411. No honest client does this (RFC 3207 §4.2, RFC 2920 §3.1).
+  if (!input_.empty()) {
+    end(reply(replies::early_data));
+    return;
+  }
+  say(replies::ready_for_tls);
+  step_ = action_kind::start_tls;
+}
+
+// RFC 4954 §4.
+GATEPOST_DECL void session::on_auth(const command_line& c) {
+  if (facts_.authenticated()) {
+    bad_command(replies::already_authenticated);
+    return;
+  }
+  if (!facts_.tls && !channel_->auth_without_tls) {
+    bad_command(replies::auth_needs_tls);
+    return;
+  }
+  const auto a = parse_auth(c.argument);
+  if (!a) {
+    bad_command(reply(501, {5, 5, 4}, "Syntax: AUTH mechanism [initial-response]"));
+    return;
+  }
+  bool known = false;
+  for (const std::string& m : channel_->auth_mechanisms)
+    if (equal_ignoring_case(m, a->mechanism)) known = true, auth_mechanism_ = m;
+  if (!known) {
+    bad_command(replies::bad_mechanism);
+    return;
+  }
+  step_text_.clear();
+  has_initial_response_ = a->initial_response.has_value();
+  if (has_initial_response_ && *a->initial_response != "=") {
+    std::optional<std::string> response = base64_decode(*a->initial_response);
+    if (!response) {
+      bad_command(replies::bad_base64);
+      return;
+    }
+    step_text_ = std::move(*response);
+  }
+  step_ = action_kind::auth_step;
+}
+
+// RFC 1985 §5.
+GATEPOST_DECL void session::on_etrn(const command_line& c) {
+  if (c.argument.empty()) {
+    bad_command(reply(501, {5, 5, 4}, "Syntax: ETRN node"));
+    return;
+  }
+  step_text_.assign(c.argument);
+  step_ = action_kind::etrn;
+}
+
+// Postfix XCLIENT_README. The session begins anew, with the client that we are told.
+GATEPOST_DECL void session::on_xclient(const command_line& c) {
+  const auto list = parse_attributes(c.argument);
+  session_facts told = facts_;
+  bool good = list.has_value();
+  if (good)
+    for (const attribute& a : *list) good = good && apply_xclient(a, told);
+  if (!good) {
+    bad_command(reply(501, {5, 5, 4}, "Syntax: XCLIENT name=value..."));
+    return;
+  }
+  told.trusted_hop = true;
+  facts_ = std::move(told);
+  phase_ = smtp::phase::greeting;
+  question_ = smtp::stage::connect;
+}
+
+GATEPOST_DECL bool session::apply_xclient(const attribute& a, session_facts& to) {
+  const auto told = decode_xclient_value(a.value);
+  if (!told) return false;
+  const std::string& value = told->text;
+  const auto port = [&](endpoint& e) {
+    if (value.empty()) return true;
+    const char* end = value.data() + value.size();
+    const auto read = std::from_chars(value.data(), end, e.port);
+    return read.ec == std::errc{} && read.ptr == end;
+  };
+  const auto address = [&](endpoint& e) {
+    if (value.empty()) return true;  // not told: what the connection says stands
+    auto ip = parse_tagged_address(value);
+    if (!ip) ip = parse_ip_address(value);
+    if (ip) e.address = *ip;
+    return ip.has_value();
+  };
+  if (equal_ignoring_case(a.name, "NAME")) return to.client_name = value, true;
+  if (equal_ignoring_case(a.name, "ADDR")) return address(to.client);
+  if (equal_ignoring_case(a.name, "PORT")) return port(to.client);
+  if (equal_ignoring_case(a.name, "DESTADDR")) return address(to.local);
+  if (equal_ignoring_case(a.name, "DESTPORT")) return port(to.local);
+  if (equal_ignoring_case(a.name, "HELO")) return to.helo = value, true;
+  if (equal_ignoring_case(a.name, "LOGIN")) return to.auth_identity = value, true;
+  return equal_ignoring_case(a.name, "PROTO");  // its own HELO will tell
+}
+
+// Postfix XFORWARD_README: for logs only.
+GATEPOST_DECL void session::on_xforward(const command_line& c) {
+  const auto list = parse_attributes(c.argument);
+  if (!list) {
+    bad_command(reply(501, {5, 5, 4}, "Syntax: XFORWARD name=value..."));
+    return;
+  }
+  for (const attribute& a : *list) {
+    auto told = decode_xclient_value(a.value);
+    if (!told) {
+      bad_command(reply(501, {5, 5, 4}, "Syntax: XFORWARD name=value..."));
+      return;
+    }
+    const auto same = [&](const named_value& v) { return equal_ignoring_case(v.name, a.name); };
+    const auto old = std::find_if(facts_.forwarded.begin(), facts_.forwarded.end(), same);
+    if (old != facts_.forwarded.end()) old->value = std::move(told->text);
+    else if (facts_.forwarded.size() < list->items.size())
+      facts_.forwarded.push_back(named_value{std::string(a.name), std::move(told->text)});
+  }
+  say(replies::ok);
+}
+
+}  // namespace gatepost::smtp
+
+#endif  // GATEPOST_SMTP_IMPL_SESSION_COMMANDS_IPP

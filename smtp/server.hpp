@@ -1,0 +1,116 @@
+// The server: listens, admits, gives each connection its session, stops gracefully.
+//
+//     asio::io_context io;
+//     smtp::server server(io, options, policy, delivery);
+//     if (const auto wrong = server.listen({.address = "[::]:25"})) return fail(*wrong);
+//     io.run();
+//
+// With several io_contexts (smtp/io_threads.hpp) each has its own listening socket by SO_REUSEPORT, and a
+// session stays on the thread that accepted it. Two servers in one process do not know of each other.
+#ifndef GATEPOST_SMTP_SERVER_HPP
+#define GATEPOST_SMTP_SERVER_HPP
+
+#include <asio/io_context.hpp>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "smtp/admission.hpp"
+#include "smtp/auth.hpp"
+#include "smtp/channel.hpp"
+#include "smtp/config.hpp"
+#include "smtp/delivery.hpp"
+#include "smtp/ip.hpp"
+#include "smtp/memory_budget.hpp"
+#include "smtp/observer.hpp"
+#include "smtp/policy.hpp"
+#include "smtp/tls/context.hpp"
+
+namespace gatepost::smtp {
+
+// Where to listen, and what for.
+struct listener {
+  // "192.0.2.1:25", "[::]:25" (IPv4 too), "unix:/run/gatepost.sock". Port 0: any that is free.
+  std::string address;
+  // TLS from the first octet (RFC 8314 §3).
+  bool implicit_tls = false;
+  // Each connection begins with a PROXY header, version 1 or 2. Only server_options::proxies may connect.
+  bool proxy = false;
+  // The channel of its sessions, unless a channel_rule says otherwise.
+  std::string channel = "default";
+};
+
+// Clients of these networks get this channel, whatever the listener says. The first rule that fits wins.
+struct channel_rule {
+  network_set clients;
+  std::string channel;
+};
+
+struct server_options {
+  // At least one. The names that listeners and rules use have to be among them.
+  std::vector<smtp::channel> channels = {smtp::channel{}};
+  std::vector<channel_rule> rules;
+  network_set proxies;  // who may connect to a listener with `proxy`
+  connection_limits connections;
+
+  // Octets of all messages in flight, in memory; past it new ones get 452. 256 MiB: five of the largest.
+  std::size_t memory = 256u << 20;
+
+  // A graceful stop gives running sessions this long.
+  std::chrono::milliseconds stop_within = std::chrono::seconds(30);
+
+  // All of these outlive the server.
+  smtp::observer* observer = nullptr;
+  smtp::authenticator* authenticator = nullptr;
+  const server_context* tls = nullptr;
+};
+
+struct server_counters {
+  std::uint64_t accepted = 0;
+  std::uint64_t refused = 0;   // by a limit, before a session began
+  std::uint64_t sessions = 0;  // now
+};
+
+class server {
+ public:
+  // `policy` and `delivery` outlive the server, and the server outlives the io_contexts' run().
+  GATEPOST_DECL server(asio::io_context& io, server_options options, policy& policy,
+                       delivery& delivery);
+  GATEPOST_DECL server(std::vector<asio::io_context*> contexts, server_options options,
+                       policy& policy, delivery& delivery);
+  GATEPOST_DECL ~server();
+
+  // Before run(), or on the first io_context's thread. Returns what went wrong and what to do about it,
+  // if something did.
+  [[nodiscard]] GATEPOST_DECL std::optional<std::string> listen(const listener& where);
+
+  // Where it listens, with the ports that were chosen for port 0, in the order of listen().
+  GATEPOST_DECL std::vector<endpoint> endpoints() const;
+
+  // Graceful: no new sessions; each running transaction may finish, within options.stop_within; then 421.
+  // Any thread.
+  GATEPOST_DECL void stop();
+  // At once: 421 to everybody. Any thread.
+  GATEPOST_DECL void stop_now();
+
+  GATEPOST_DECL server_counters counters() const;
+  GATEPOST_DECL memory_budget& memory();
+
+ private:
+  struct shared;
+  struct lane;
+  struct connection;
+  std::unique_ptr<shared> shared_;
+  std::vector<std::unique_ptr<lane>> lanes_;
+};
+
+}  // namespace gatepost::smtp
+
+#ifndef GATEPOST_SEPARATE_COMPILATION
+#include "smtp/impl/server.ipp"
+#endif
+
+#endif  // GATEPOST_SMTP_SERVER_HPP

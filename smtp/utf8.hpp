@@ -1,0 +1,69 @@
+// Well-formed UTF-8 (RFC 3629), and ASCII text without regard to case.
+//
+// Everything here takes octets as they came from the wire and never allocates. "Well-formed"
+// refuses overlong forms, surrogates and code points above U+10FFFF.
+#ifndef GATEPOST_SMTP_UTF8_HPP
+#define GATEPOST_SMTP_UTF8_HPP
+
+#include <algorithm>
+#include <cstddef>
+#include <string_view>
+
+#include "smtp/config.hpp"
+
+namespace gatepost::smtp {
+
+constexpr bool is_ascii(char c) noexcept { return static_cast<unsigned char>(c) < 0x80; }
+
+constexpr bool is_ascii(std::string_view text) noexcept {
+  for (const char c : text) {
+    if (!is_ascii(c)) return false;
+  }
+  return true;
+}
+
+// How many octets the well-formed character at text[at] has: 1 to 4, or 0 where there is none (also
+// at the end of the text). RFC 3629 §4.
+constexpr std::size_t utf8_sequence(std::string_view text, std::size_t at) noexcept {
+  if (at >= text.size()) return 0;
+  const auto octet = [text, at](std::size_t i) -> unsigned {
+    return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0;
+  };
+  const auto tail = [octet](std::size_t i, unsigned low = 0x80, unsigned high = 0xBF) {
+    return octet(i) >= low && octet(i) <= high;
+  };
+  const unsigned lead = octet(0);
+  if (lead < 0x80) return 1;
+  if (lead < 0xC2) return 0;
+  if (lead < 0xE0) return tail(1) ? 2 : 0;
+  if (lead < 0xF0) {
+    return tail(1, lead == 0xE0 ? 0xA0 : 0x80, lead == 0xED ? 0x9F : 0xBF) && tail(2) ? 3 : 0;
+  }
+  if (lead > 0xF4) return 0;
+  const bool second = tail(1, lead == 0xF0 ? 0x90 : 0x80, lead == 0xF4 ? 0x8F : 0xBF);
+  return second && tail(2) && tail(3) ? 4 : 0;
+}
+
+constexpr bool valid_utf8(std::string_view text) noexcept {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t size = utf8_sequence(text, at);
+    if (size == 0) return false;
+    at += size;
+  }
+  return true;
+}
+
+// The lower-case form of an ASCII letter; every other octet as it is. Knows no locale.
+constexpr char to_lower_ascii(char c) noexcept {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+// Whether two texts are the same but for the case of ASCII letters.
+constexpr bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return to_lower_ascii(x) == to_lower_ascii(y); });
+}
+
+}  // namespace gatepost::smtp
+
+#endif  // GATEPOST_SMTP_UTF8_HPP
