@@ -1,8 +1,10 @@
-// The commands of a mail transaction as a client writes them, and what can be known before they are sent.
+// The commands of a mail transaction as a client writes them, and what can be known before they are
+// sent.
 //
-// Pure functions of the transaction and of what the server offers. MAIL and RCPT carry a parameter only
-// where its extension was offered and the transaction needs it; a text parameter that is not the xtext its
-// RFC demands is left out, so that whatever reached the transaction, a command stays one line.
+// Pure functions of the transaction and of what the server offers. MAIL and RCPT carry a parameter
+// only where its extension was offered and the transaction needs it; a text parameter that is not
+// the xtext its RFC demands is left out, so that whatever reached the transaction, a command stays
+// one line.
 #ifndef GATEPOST_SMTP_CLIENT_COMMANDS_HPP
 #define GATEPOST_SMTP_CLIENT_COMMANDS_HPP
 
@@ -23,7 +25,7 @@ struct sending_plan {
   bool use_bdat = false;
   bool use_prdr = false;
   bool logged_in = false;         // AUTH= may be said
-  bool tls = false;               // the connection is protected
+  bool verified_tls = false;      // the connection has TLS, with a certificate that was verified
   bool send_8bit_anyway = false;  // 8-bit text to a server without 8BITMIME, rather than a failure
 };
 
@@ -37,8 +39,8 @@ GATEPOST_DECL const fixed_reply* refusal_of(const transaction& t, const server_f
 // Why this recipient cannot be served where the message could be, or nullptr.
 GATEPOST_DECL const fixed_reply* refusal_of(const recipient& r, const server_features& f);
 
-// The recipients, by index, that one transaction can take by the server's LIMITS (RFC 9422), of those
-// that `outcome` has not settled.
+// The recipients, by index, that one transaction can take by the server's LIMITS (RFC 9422), of
+// those that `outcome` has not settled.
 GATEPOST_DECL void choose_recipients(const transaction& t, const server_features& f,
                                      const transaction_outcome& outcome,
                                      std::vector<std::uint32_t>& chosen);

@@ -1,4 +1,5 @@
-// Every size, count and wait of an SMTP or LMTP client session, with its default and the reason for it.
+// Every size, count and wait of an SMTP or LMTP client session, with its default and the reason for
+// it.
 //
 // Waits are those of RFC 5321 §4.5.3.2. Sizes are in octets.
 #ifndef GATEPOST_SMTP_CLIENT_LIMITS_HPP
@@ -18,9 +19,9 @@ struct client_limits {
   // One reply of the server.
   reply_limits reply;
 
-  // Commands whose replies are awaited at once. RFC 2920 §3.1: both sides must not fill their windows
-  // and wait for each other. The replies to this many fit into any receive window (64 KiB) at the 512
-  // octets of RFC 5321 §4.5.3.1.5.
+  // Commands whose replies are awaited at once. RFC 2920 §3.1: both sides must not fill their
+  // windows and wait for each other. The replies to this many fit into any receive window (64 KiB)
+  // at the 512 octets of RFC 5321 §4.5.3.1.5.
   std::size_t outstanding = 120;
 
   // Command octets of one write: fits into any send buffer, and holds some hundred RCPT.
@@ -35,21 +36,19 @@ struct client_limits {
   // Steps of one AUTH exchange. The longest mechanism in use has three.
   std::size_t auth_steps = 8;
 
-  // What is read from the transport at once.
-  std::size_t read_buffer = 4u << 10;
-
   // --- Waits -------------------------------------------------------------------------------------
 
-  // From the request to the connection. Postfix: 30 s (smtp_connect_timeout); another address may answer.
+  // From the request to the connection. Postfix: 30 s (smtp_connect_timeout); another address may
+  // answer.
   std::chrono::milliseconds connect = std::chrono::seconds(30);
 
-  std::chrono::milliseconds greeting = std::chrono::minutes(5);     // RFC 5321 §4.5.3.2.1
-  std::chrono::milliseconds hello = std::chrono::minutes(5);        // not in the RFC; as the others
-  std::chrono::milliseconds mail = std::chrono::minutes(5);         // RFC 5321 §4.5.3.2.2
-  std::chrono::milliseconds rcpt = std::chrono::minutes(5);         // RFC 5321 §4.5.3.2.3
-  std::chrono::milliseconds data = std::chrono::minutes(2);         // RFC 5321 §4.5.3.2.4
-  std::chrono::milliseconds data_block = std::chrono::minutes(3);   // RFC 5321 §4.5.3.2.5
-  std::chrono::milliseconds final_dot = std::chrono::minutes(10);   // RFC 5321 §4.5.3.2.6
+  std::chrono::milliseconds greeting = std::chrono::minutes(5);    // RFC 5321 §4.5.3.2.1
+  std::chrono::milliseconds hello = std::chrono::minutes(5);       // not in the RFC; as the others
+  std::chrono::milliseconds mail = std::chrono::minutes(5);        // RFC 5321 §4.5.3.2.2
+  std::chrono::milliseconds rcpt = std::chrono::minutes(5);        // RFC 5321 §4.5.3.2.3
+  std::chrono::milliseconds data = std::chrono::minutes(2);        // RFC 5321 §4.5.3.2.4
+  std::chrono::milliseconds data_block = std::chrono::minutes(3);  // RFC 5321 §4.5.3.2.5
+  std::chrono::milliseconds final_dot = std::chrono::minutes(10);  // RFC 5321 §4.5.3.2.6
 
   // STARTTLS until the handshake is done. A working server needs two round trips.
   std::chrono::milliseconds tls = std::chrono::minutes(2);
@@ -63,8 +62,8 @@ struct client_limits {
   // QUIT: nothing is at stake any more.
   std::chrono::milliseconds quit = std::chrono::seconds(5);
 
-  // A whole transaction, so that a server which answers each RCPT after five minutes less a second does
-  // not hold a connection for days.
+  // A whole transaction, so that a server which answers each RCPT after five minutes less a second
+  // does not hold a connection for days.
   std::chrono::milliseconds transaction = std::chrono::hours(2);
 };
 

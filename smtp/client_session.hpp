@@ -1,4 +1,5 @@
-// The SMTP and LMTP client engine: what the server says in, what to do next out. No sockets, no clock.
+// The SMTP and LMTP client engine: what the server says in, what to do next out. No sockets, no
+// clock.
 //
 // Whoever drives it asks next() what to do, does it, tells how it went, and asks again:
 //
@@ -10,14 +11,14 @@
 //     done       QUIT was answered: close
 //     failed     failure() says why: close
 //
-// `timeout` runs from the first action with that `wait` number; when it is over, lost(errc::timed_out).
-// lost() and received() may come at any time, in the middle of a write too. A message that the server did
-// not take is not a failure: the session is idle again, and outcome() tells of every recipient. After a
-// failure in a transaction outcome() is complete as well.
+// `timeout` runs from the first action with that `wait` number; when it is over,
+// lost(errc::timed_out). lost() and received() may come at any time, in the middle of a write too.
+// A message that the server did not take is not a failure: the session is idle again, and outcome()
+// tells of every recipient. After a failure in a transaction outcome() is complete as well.
 //
-// Pipelining (RFC 2920) and BDAT (RFC 3030) are used where they are offered; replies that answer nothing
-// end the session, those behind the one to STARTTLS as an attack (RFC 3207). Memory is bounded by
-// client_limits. RFC 5321; RFC 2033 for LMTP. Not thread-safe.
+// Pipelining (RFC 2920) and BDAT (RFC 3030) are used where they are offered; replies that answer
+// nothing end the session, those behind the one to STARTTLS as an attack (RFC 3207). Memory is
+// bounded by client_limits. RFC 5321; RFC 2033 for LMTP. Not thread-safe.
 #ifndef GATEPOST_SMTP_CLIENT_SESSION_HPP
 #define GATEPOST_SMTP_CLIENT_SESSION_HPP
 
@@ -48,7 +49,8 @@ enum class client_protocol : std::uint8_t { smtp, lmtp };
 
 enum class starttls_use : std::uint8_t {
   none,
-  opportunistic,  // where it is offered (RFC 7435). A handshake that fails ends the session all the same
+  opportunistic,  // where it is offered (RFC 7435). A handshake that fails ends the session all the
+                  // same
   required,       // or the session fails
 };
 
@@ -57,7 +59,8 @@ enum class chunking_use : std::uint8_t {
   when_offered,  // BDAT instead of DATA
 };
 
-// Sees every line of a session, without CRLF. Secrets of AUTH are masked, message text is a count of octets.
+// Sees every line of a session, without CRLF. Secrets of AUTH are masked, message text is a count
+// of octets.
 class client_tap {
  public:
   enum class side : std::uint8_t { client, server };
@@ -69,7 +72,8 @@ class client_tap {
 struct client_options {
   client_options() = default;
 
-  // Our name: a domain or an address literal (RFC 5321 §4.1.1.1); anything else fails with bad_config.
+  // Our name: a domain or an address literal (RFC 5321 §4.1.1.1); anything else fails with
+  // bad_config.
   std::string hello_name = "localhost";
   client_protocol protocol = client_protocol::smtp;
   starttls_use starttls = starttls_use::opportunistic;
@@ -80,17 +84,26 @@ struct client_options {
   bool auth_without_tls = false;
 
   chunking_use chunking = chunking_use::when_needed;
-  bool prdr = false;              // use PRDR where it is offered
-  bool send_8bit_anyway = false;  // 8-bit text goes to servers without 8BITMIME, too (RFC 6152 §3: must not)
-  // A bare CR or LF in a message sent by DATA: `normalise` sends CRLF, `strict` fails the message. BDAT
-  // sends the octets that it is given.
+  bool prdr = false;  // use PRDR where it is offered
+  // 8-bit text goes to servers without 8BITMIME, too. RFC 6152 §3: must not; most get away with it.
+  bool send_8bit_anyway = false;
+  // A bare CR or LF in a message sent by DATA: `normalise` sends CRLF, `strict` fails the message.
+  // BDAT sends the octets that it is given.
   smtp::line_ends line_ends = smtp::line_ends::normalise;
   extension_set ignored;  // not used even where offered: for servers that promise too much
 
   client_limits limits;
 };
 
-enum class client_action_kind : std::uint8_t { write, read, start_tls, want_body, idle, done, failed };
+enum class client_action_kind : std::uint8_t {
+  write,
+  read,
+  start_tls,
+  want_body,
+  idle,
+  done,
+  failed
+};
 
 struct client_action {
   client_action_kind kind = client_action_kind::failed;
@@ -110,7 +123,7 @@ struct client_failure {
   smtp::reply reply;  // the server's last words, where they were the reason; else empty
   std::string detail;
 
-  // "connection lost while waiting for EHLO", "server refuses its service: 554 5.7.1 go away".
+  // "connection lost (EHLO)", "server refuses its service (the greeting): 554 5.7.1 go away".
   GATEPOST_DECL std::string text() const;
 };
 
@@ -128,6 +141,9 @@ class client_session {
   GATEPOST_DECL void received(std::string_view octets);
   GATEPOST_DECL void written();
   GATEPOST_DECL void tls_started();
+  // The certificate of the connection's TLS was verified: nothing with REQUIRETLS is sent before
+  // this (RFC 8689 §4.2.1).
+  void tls_verified() { tls_verified_ = true; }
   // The connection is gone or of no more use, for this reason; `detail` goes to failure().
   GATEPOST_DECL void lost(std::error_code why, std::string detail = {});
 
@@ -139,11 +155,11 @@ class client_session {
   GATEPOST_DECL void quit();
 
   // --- want_body ---------------------------------------------------------------------------------
-  // Octets of the message in order, lines with CRLF. `text` is good until next() says something else than
-  // write and read.
+  // Octets of the message in order, lines with CRLF. `text` is good until next() says something
+  // else than write and read.
   GATEPOST_DECL void body(std::string_view text, body_part part);
-  // The rest of the message cannot be had; the server must not take what it has got. Ends the session
-  // where only that tells it so.
+  // The rest of the message cannot be had; the server must not take what it has got. Ends the
+  // session where only that tells it so.
   GATEPOST_DECL void abandon();
 
   // --- What is known -----------------------------------------------------------------------------
@@ -188,17 +204,17 @@ class client_session {
     bool mail_refused = false;
     bool data_said = false;
     bool data_accepted = false;
-    bool body_refused = false;   // a chunk was refused, or the caller gave up between two
-    bool end_sent = false;       // the end of the message was given to be written
-    bool prdr_replies = false;   // 353 was said: each recipient has its own reply
-    bool answered = false;       // there was some reply
-    std::size_t next_rcpt = 0;   // in chosen_
-    std::uint64_t octets = 0;    // of message text that were written
-    std::string_view text;       // from body(), not yet in out_
+    bool body_refused = false;  // a chunk was refused, or the caller gave up between two
+    bool end_sent = false;      // the end of the message was given to be written
+    bool prdr_replies = false;  // 353 was said: each recipient has its own reply
+    bool answered = false;      // there was some reply
+    std::size_t next_rcpt = 0;  // in chosen_
+    std::uint64_t octets = 0;   // of message text that were written
+    std::string_view text;      // from body(), not yet in out_
     body_part part = body_part::more_follows;
   };
 
-  // --- Session (client_session.ipp) ----------------------------------------------------------------
+  // --- Session (client_session.ipp) --------------------------------------------------------------
   std::optional<client_action> step();
   client_action act(client_action_kind kind, client_step s) const;
   client_step current_step() const;
@@ -224,7 +240,7 @@ class client_session {
   void tap_reply(const server_reply& r);
   void tap_line(std::string_view line);
 
-  // --- Transactions (client_transaction.ipp) -------------------------------------------------------
+  // --- Transactions (client_transaction.ipp) -----------------------------------------------------
   void refuse_early(const transaction& t);
   void step_envelope();
   void write_envelope();
@@ -263,6 +279,7 @@ class client_session {
   phase phase_ = phase::greeting;
   client_failure failure_;
   bool tls_;
+  bool tls_verified_ = false;
   bool logged_in_ = false;
   std::uint32_t wait_ = 0;
 
@@ -272,8 +289,8 @@ class client_session {
   std::size_t answered_ = 0;
   std::size_t released_ = 0;
 
-  // To be written, from out_start_ on, once ready_. Changed by next() and written() alone, because a
-  // write may be under way whenever something is received.
+  // To be written, from out_start_ on, once ready_. Changed by next() and written() alone, because
+  // a write may be under way whenever something is received.
   std::string out_;
   std::size_t out_start_ = 0;
   bool ready_ = false;

@@ -47,6 +47,7 @@ struct command_line {
   smtp::verb verb = verb::unknown;
   std::string_view word;      // the verb as written
   std::string_view argument;  // what follows it, without the blanks around it
+  bool ascii = true;          // no octet above 127 in the line
 };
 
 // Errors: errc::empty_command, errc::control_character. An unknown word is not an error here.

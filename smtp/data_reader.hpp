@@ -1,9 +1,11 @@
-// The text of a message out of the octets of DATA or BDAT: the one place that decides end-of-message.
+// The text of a message out of the octets of DATA or BDAT: the one place that decides
+// end-of-message.
 //
-// Only CRLF.CRLF ends DATA, where the first CRLF may be the one of the command line (RFC 5321 §4.1.1.4); a
-// bare CR or LF never does, nor does a dot after one mean anything (§2.3.8). Text comes out as views of the
-// input that are as large as they can be, usually all of it; nothing is copied and nothing allocated.
-// Violations are remembered and the reading goes on, so that a refused message ends where it truly ends.
+// Only CRLF.CRLF ends DATA, where the first CRLF may be the one of the command line (RFC 5321
+// §4.1.1.4); a bare CR or LF never does, nor does a dot after one mean anything (§2.3.8). Text
+// comes out as views of the input that are as large as they can be, usually all of it; nothing is
+// copied and nothing allocated. Violations are remembered and the reading goes on, so that a
+// refused message ends where it truly ends.
 //
 //     while (!input.empty()) {
 //       const data_step step = reader.next(input);
@@ -30,14 +32,14 @@ class data_reader {
  public:
   explicit data_reader(data_options options = {}) noexcept;
 
-  // Reads on: call again with the rest of the input, until none is left or `end`. A step may consume
-  // nothing and have text, but a step on input that is not empty always does one or the other.
-  // How the input is split changes neither the text nor the violations. After `end` call reset() first;
-  // until then nothing is consumed and each step is an end.
+  // Reads on: call again with the rest of the input, until none is left or `end`. A step may
+  // consume nothing and have text, but a step on input that is not empty always does one or the
+  // other. How the input is split changes neither the text nor the violations. After `end` call
+  // reset() first; until then nothing is consumed and each step is an end.
   data_step next(std::string_view input) noexcept;
 
-  // The violations in the octets consumed so far, as far as what was consumed tells: a CR at the end is
-  // not bare yet. The engine refuses a message with violations its policy does not forgive.
+  // The violations in the octets consumed so far, as far as what was consumed tells: a CR at the
+  // end is not bare yet. The engine refuses a message with violations its policy does not forgive.
   const violations& seen() const noexcept { return walker_.seen(); }
   // Octets of text handed out so far.
   std::uint64_t size() const noexcept { return walker_.size(); }
@@ -62,8 +64,8 @@ enum class chunk_body : std::uint8_t {
   binary,  // BODY=BINARYMIME (RFC 3030 §3): any octets, handed out as they are
 };
 
-// BDAT (RFC 3030 §2): as many octets as the command says, over all chunks of one message. A CRLF may be
-// split over two chunks. Dots mean nothing. Not thread-safe.
+// BDAT (RFC 3030 §2): as many octets as the command says, over all chunks of one message. A CRLF
+// may be split over two chunks. Dots mean nothing. Not thread-safe.
 class chunk_reader {
  public:
   explicit chunk_reader(data_options options = {}, chunk_body body = chunk_body::text) noexcept;
@@ -71,14 +73,15 @@ class chunk_reader {
   // After `BDAT octets` or `BDAT octets LAST`; the chunk before must have come to its end.
   void begin(std::uint64_t octets, bool last) noexcept;
 
-  // Reads on in the chunk, as data_reader::next() does; it never looks behind the chunk. The step that
-  // consumes the last octet is the end; for a chunk without octets it is the first step, which may be on
-  // empty input.
+  // Reads on in the chunk, as data_reader::next() does; it never looks behind the chunk. The step
+  // that consumes the last octet is the end; for a chunk without octets it is the first step, which
+  // may be on empty input.
   data_step next(std::string_view input) noexcept;
 
   // Octets of the chunk that were not consumed yet.
   std::uint64_t remaining() const noexcept { return remaining_; }
-  // No text was handed out, or it ended in CRLF: for a next hop without CHUNKING, DATA needs no CRLF added.
+  // No text was handed out, or it ended in CRLF: for a next hop without CHUNKING, DATA needs no
+  // CRLF added.
   bool at_line_start() const noexcept;
   // The violations so far; in a binary body, none.
   const violations& seen() const noexcept { return walker_.seen(); }

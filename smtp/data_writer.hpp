@@ -1,8 +1,9 @@
-// The octets of DATA for the text of a message: dot-stuffing and the end-of-message (RFC 5321 §4.5.2).
+// The octets of DATA for the text of a message: dot-stuffing and the end-of-message (RFC 5321
+// §4.5.2).
 //
-// The text may come in any split; what is to be sent comes out as views of it, with static views for what
-// is added, ready for one gathering write. Nothing is copied. What data_reader makes of the octets is the
-// text again, with CRLF at its end.
+// The text may come in any split; what is to be sent comes out as views of it, with static views
+// for what is added, ready for one gathering write. Nothing is copied. What data_reader makes of
+// the octets is the text again, with CRLF at its end.
 //
 //     std::array<std::string_view, 64> views;
 //     while (!text.empty()) {
@@ -34,16 +35,16 @@ class data_writer {
     std::size_t count = 0;     // views that were filled; they die with the text, or never
   };
 
-  // A client must not send a bare CR or LF (RFC 5321 §2.3.8), because a next hop may take one for a line
-  // end: `normalise`, the default, sends CRLF. `strict` sends such octets as they are.
+  // A client must not send a bare CR or LF (RFC 5321 §2.3.8), because a next hop may take one for a
+  // line end: `normalise`, the default, sends CRLF. `strict` sends such octets as they are.
   explicit data_writer(data_options options = {.ends = line_ends::normalise}) noexcept;
 
-  // As much of the text as fits into `views`, at least two of them: one where the text is clean, two
-  // more for each line that begins with a dot. Call it again with the rest.
+  // As much of the text as fits into `views`, at least two of them: one where the text is clean,
+  // two more for each line that begins with a dot. Call it again with the rest.
   step next(std::string_view text, std::span<std::string_view> views) noexcept;
 
-  // After the last text: CRLF where the text does not end with it, and ".CRLF". A static view. Call reset()
-  // before the next message.
+  // After the last text: CRLF where the text does not end with it, and ".CRLF". A static view. Call
+  // reset() before the next message.
   std::string_view finish() noexcept;
 
   // What was not right about the text so far; offsets count its octets.

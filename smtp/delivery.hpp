@@ -67,6 +67,10 @@ class delivery {
   // directory cannot answer. Thread-safe.
   virtual asio::awaitable<verdict> resolve(const session_view& session, recipient& to) = 0;
 
+  // Whether a message would be taken now; cheap, asked before begin(). errc::spool_full and
+  // errc::resource_limit become 452, anything else 451. Thread-safe.
+  virtual std::error_code available() const { return {}; }
+
   // A message with this envelope is about to come in. nullptr: it cannot be taken now (451).
   // Thread-safe; what is returned is used on the session's thread.
   virtual asio::awaitable<std::unique_ptr<intake>> begin(const session_view& session) = 0;

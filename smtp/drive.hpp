@@ -10,8 +10,9 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "smtp/auth.hpp"
 #include "smtp/config.hpp"
@@ -50,16 +51,23 @@ class session_driver final : private busy_watch, private transcript_tap {
   // At once: 421, whatever goes on. Same thread.
   GATEPOST_DECL void stop_now();
 
-  std::string_view ended_by() const { return ended_by_; }
+  // As session_event::ended_by has it.
+  GATEPOST_DECL std::string_view ended_by() const;
 
  private:
+  struct judgement;
+  class busy;
+
+  asio::awaitable<void> converse();
   asio::awaitable<void> listen_before_speaking();
 
   // --- Actions ------------------------------------------------------------------------------------
   asio::awaitable<void> read(std::chrono::milliseconds at_most);
   asio::awaitable<void> flush();
+  asio::awaitable<void> pause(std::chrono::milliseconds wait);
   asio::awaitable<void> ask(smtp::stage s);
   asio::awaitable<void> authenticate(std::string response);
+  asio::awaitable<void> start_delivery(std::string node);
   asio::awaitable<void> start_tls();
   asio::awaitable<void> take_body(std::string_view text);
   void over(const reply* said);
@@ -69,16 +77,21 @@ class session_driver final : private busy_watch, private transcript_tap {
   asio::awaitable<verdict> ask_recipient();
   asio::awaitable<verdict> ask_data();
   asio::awaitable<void> ask_message();
+  asio::awaitable<verdict> judge_message();
+  verdict threw(std::string_view where);
+  void cancel_policy();
 
   // --- Message ------------------------------------------------------------------------------------
-  asio::awaitable<void> take_header(std::string_view text);
   asio::awaitable<void> header_complete();
-  asio::awaitable<void> settle(const verdict& v);
+  asio::awaitable<void> look_at(std::string_view text);
+  asio::awaitable<void> write(std::string_view text);
+  void settle(const verdict& v);
   void refuse(reply why);
-  struct judgement;
   judgement judge(const verdict& v) const;
+  void log_left_out(const verdict& v, const judgement& j) const;
   asio::awaitable<void> carry_out(const verdict& v);
   asio::awaitable<delivery_outcome> commit(const verdict& v, const judgement& j);
+  asio::awaitable<void> revoke();
   void fill_replies(const delivery_outcome& outcome, judgement& j) const;
   void write_edits(const verdict& v, header_edits& edits) const;
   std::string received_field() const;
@@ -91,8 +104,8 @@ class session_driver final : private busy_watch, private transcript_tap {
   void on_late() override;
   void on_line(bool from_client, std::string_view line) override;
   void read_failed(std::error_code why);
-  bool too_slow() const;
   time_point deadline_in(std::chrono::milliseconds wait) const;
+  time_point rate_deadline(time_point now) const;
 
   transport& connection_;
   session_facts& facts_;
@@ -101,22 +114,25 @@ class session_driver final : private busy_watch, private transcript_tap {
   session_view view_;
   std::unique_ptr<session_policy> policy_;
   std::unique_ptr<auth_exchange> auth_;
-  std::unique_ptr<intake> intake_;
-  header_collector header_;
-  memory_reservation memory_;
   time_point started_;
-  time_point message_started_{};
-  std::optional<reply> refusal_;  // of the message that comes in
   std::uint64_t octets_in_ = 0;
   std::uint64_t octets_out_ = 0;
-  std::uint64_t message_octets_ = 0;  // on the wire, for the minimum rate
+  std::string_view ended_by_;  // where the engine cannot know it
+
+  // The message that comes in.
+  std::unique_ptr<intake> intake_;  // none: there is no message, or it was refused
+  header_collector header_;
+  memory_reservation memory_;
+  std::optional<reply> refusal_;
+  time_point message_started_{};               // its first octet; the epoch: there was none
+  std::uint64_t message_octets_ = 0;           // on the wire
+  std::chrono::nanoseconds message_waited_{0};  // for the client, since its first octet
   bool ignores_body_ = false;
-  bool reported_ = false;  // the message that is over was reported to the observer
-  bool auth_in_progress_ = false;
-  bool committing_ = false;  // the message is being made durable
-  bool late_ = false;        // the question that is out took longer than limits.processing_time
-  bool left_ = false;        // the client did not wait for its answer
-  std::string_view ended_by_ = "error";
+  bool reported_ = false;    // to the observer
+  bool committing_ = false;  // it is being made durable
+
+  bool late_ = false;  // the question that is out took longer than limits.processing_time
+  bool left_ = false;  // the client did not wait for its answer
 };
 
 }  // namespace gatepost::smtp

@@ -1,13 +1,14 @@
 // Command lines out of the octets that a client sends: only CRLF ends one (RFC 5321 §2.3.8).
 //
-// The octets stay in the caller's buffer until a line is whole. A line with a bare CR, a bare LF or NUL in
-// it, or one that is too long, is thrown away up to its true CRLF in no memory at all, and is one error:
-// no part of it is ever taken for a command.
+// The octets stay in the caller's buffer until a line is whole. A line with a bare CR, a bare LF or
+// NUL in it, or one that is too long, is thrown away up to its true CRLF in no memory at all, and
+// is one error: no part of it is ever taken for a command.
 //
 //     for (;;) {
 //       const auto found = lines.next(input, limit);
 //       input.remove_prefix(found.consumed);
-//       if (found.status == line_status::need_more) break;  // read more behind what is left of input
+//       if (found.status == line_status::need_more) break;  // read more behind what is left of
+//       input
 //       ...
 //     }
 #ifndef GATEPOST_SMTP_LINE_READER_HPP
@@ -48,13 +49,14 @@ class line_reader {
   // `normalise`, for trusted clients only: a bare LF ends a line too.
   explicit line_reader(line_ends ends = line_ends::strict) noexcept : line_ends_(ends) {}
 
-  // The first line of `input`, if that has at most `limit` octets with its line end. After need_more,
-  // input has to begin with the octets that were not consumed. Octets are looked at once, and not kept
-  // where `limit` of them hold no line end. Violations behind `limit` do not count: too_long came first.
+  // The first line of `input`, if that has at most `limit` octets with its line end. After
+  // need_more, input has to begin with the octets that were not consumed. Octets are looked at
+  // once, and not kept where `limit` of them hold no line end. Violations behind `limit` do not
+  // count: too_long came first.
   result next(std::string_view input, std::size_t limit = max_command_line) noexcept;
 
-  // The violation of the line that has not ended yet; need_more where there is none. A client that waits
-  // for the answer to a bare LF can so be told before it gives up.
+  // The violation of the line that has not ended yet; need_more where there is none. A client that
+  // waits for the answer to a bare LF can so be told before it gives up.
   line_status fault() const noexcept { return fault_; }
   // How many octets of the line that has not ended yet came, kept or thrown away.
   std::uint64_t pending() const noexcept { return length_; }

@@ -1,8 +1,8 @@
 // A bound on memory that many sessions share: octets of messages in flight.
 //
-// Whoever holds octets on behalf of a client reserves them first, and does something else where that
-// fails: writes to disk, or turns the client away. Counts only; allocates nothing, never waits.
-// Thread-safe; a memory_reservation belongs to one thread at a time.
+// Whoever holds octets on behalf of a client reserves them first, and does something else where
+// that fails: writes to disk, or turns the client away. Counts only; allocates nothing, never
+// waits. Thread-safe; a memory_reservation belongs to one thread at a time.
 #ifndef GATEPOST_SMTP_MEMORY_BUDGET_HPP
 #define GATEPOST_SMTP_MEMORY_BUDGET_HPP
 
@@ -33,8 +33,7 @@ class memory_budget {
 
   // Gives back what was reserved.
   void release(std::size_t octets) noexcept {
-    [[maybe_unused]] const std::size_t before =
-        used_.fetch_sub(octets, std::memory_order_relaxed);
+    [[maybe_unused]] const std::size_t before = used_.fetch_sub(octets, std::memory_order_relaxed);
     assert(before >= octets);
   }
 

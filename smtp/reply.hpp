@@ -1,8 +1,8 @@
 // An SMTP reply: basic code, enhanced status code (RFC 3463), text; and the named replies of this server.
 //
-// Every reply that gatepost sends is one of these. The text may be anything: CR, LF and other control
-// characters are made harmless here and nowhere else, '\n' separates the lines of a multi-line reply,
-// and a long line is cut to RFC 5321 §4.5.3.1.5's 512 octets.
+// Every reply that gatepost sends is one of these. The text may be anything: CR, LF, other control
+// characters and what is not UTF-8 are made harmless here and nowhere else, '\n' separates the lines of a
+// multi-line reply, and a long line is cut to RFC 5321 §4.5.3.1.5's 512 octets.
 #ifndef GATEPOST_SMTP_REPLY_HPP
 #define GATEPOST_SMTP_REPLY_HPP
 
@@ -46,7 +46,8 @@ class reply {
   // A named reply. Implicit, so that a named reply can stand wherever a reply is asked for.
   reply(const fixed_reply& r) : code_(r.code), enhanced_(r.enhanced), fixed_(r.text) {}  // NOLINT
 
-  // Where the class of `enhanced` contradicts `code` (RFC 3463 §2), the code wins.
+  // A code that is none (RFC 5321 §4.2: 200 to 599) becomes 451. Where the class of `enhanced` contradicts
+  // `code`, or a number has more than three digits (RFC 3463 §2), it becomes X.0.0.
   GATEPOST_DECL reply(int code, enhanced_code enhanced, std::string text);
 
   int code() const { return code_; }
@@ -58,12 +59,13 @@ class reply {
   bool temporary() const { return code_ >= 400 && code_ < 500; }
   bool permanent() const { return code_ >= 500; }
 
-  // The same reply with "(<id>)" behind its last line: what a sender quotes when asking why.
+  // The same reply with "(id)" behind its last line: what a sender quotes when asking why.
   GATEPOST_DECL reply quoting(std::string_view id) const;
 
-  // Appends the wire form. `enhanced`: write the enhanced code too (RFC 2034 §4: not in 3xx replies,
-  // and not in those to HELO and EHLO, which carry none).
-  GATEPOST_DECL void append_to(std::string& out, bool with_enhanced = true) const;
+  // Appends the wire form. `with_enhanced`: the enhanced code too (RFC 2034 §4: not in 3xx replies, and
+  // not in those to HELO and EHLO, which carry none). `id`: as quoting(id) has it; empty: without.
+  GATEPOST_DECL void append_to(std::string& out, bool with_enhanced = true,
+                               std::string_view id = {}) const;
 
   // One line for logs: "550 5.1.1 no such user".
   GATEPOST_DECL std::string to_string() const;
@@ -80,7 +82,8 @@ class reply {
 };
 
 // Appends the wire form of a named reply, without a temporary.
-GATEPOST_DECL void append_reply(std::string& out, const fixed_reply& r, bool with_enhanced = true);
+GATEPOST_DECL void append_reply(std::string& out, const fixed_reply& r, bool with_enhanced = true,
+                                std::string_view id = {});
 
 // The replies of the engine. RFC 5321 §4.2.2 and §4.2.3 give the codes, RFC 3463 and RFC 5248 the
 // enhanced ones.
@@ -119,6 +122,7 @@ inline constexpr fixed_reply unknown_command{500, {5, 5, 2}, "Command not recogn
 inline constexpr fixed_reply line_too_long{500, {5, 5, 6}, "Line too long"};
 inline constexpr fixed_reply bare_line_end{500, {5, 5, 2}, "A line ends with CR LF; bare CR or LF is not accepted"};
 inline constexpr fixed_reply control_character{500, {5, 5, 2}, "Command has a control character"};
+inline constexpr fixed_reply not_ascii{500, {5, 5, 2}, "Command has a character that is not ASCII"};
 inline constexpr fixed_reply not_offered{502, {5, 5, 1}, "Command not implemented"};
 inline constexpr fixed_reply bad_sequence{503, {5, 5, 1}, "Bad sequence of commands"};
 inline constexpr fixed_reply hello_first{503, {5, 5, 1}, "Send HELO or EHLO first"};

@@ -1,10 +1,11 @@
-// Reads what an SMTP server says: replies of one or more lines, RFC 5321 §4.2, whatever comes instead.
+// Reads what an SMTP server says: replies of one or more lines, RFC 5321 §4.2, whatever comes
+// instead.
 //
-// Octets in, one `server_reply` at a time out, in memory that is used again. A reply is a success only by
-// three digits that are whole and the same on each of its lines: anything else is errc::bad_reply, for good.
-// A line may end in a bare LF (some servers do that; nothing can be smuggled to us by it, as each line has
-// to begin with the code), but a bare CR ends nothing. Controls, NUL among them, become '?' in the text.
-// Limits: `reply_limits`.
+// Octets in, one `server_reply` at a time out, in memory that is used again. A reply is a success
+// only by three digits that are whole and the same on each of its lines: anything else is
+// errc::bad_reply, for good. A line may end in a bare LF (some servers do that; nothing can be
+// smuggled to us by it, as each line has to begin with the code), but a bare CR ends nothing.
+// Controls, NUL among them, become '?' in the text. Limits: `reply_limits`.
 #ifndef GATEPOST_SMTP_REPLY_READER_HPP
 #define GATEPOST_SMTP_REPLY_READER_HPP
 
@@ -20,7 +21,8 @@
 namespace gatepost::smtp {
 
 struct reply_limits {
-  // A line with its CRLF. RFC 5321 §4.5.3.1.5 allows 512; servers that quote URLs and headers exceed it.
+  // A line with its CRLF. RFC 5321 §4.5.3.1.5 allows 512; servers that quote URLs and headers
+  // exceed it.
   std::size_t line = 2048;
   // Lines of one reply. EHLO has a few dozen, and no reply to be read by people has more.
   std::size_t lines = 512;
@@ -34,7 +36,8 @@ class server_reply {
   int code() const { return code_; }
   // RFC 2034, where the first line has one that goes with the code; empty otherwise.
   enhanced_code enhanced() const { return enhanced_; }
-  // Behind the code, line by line, with '\n' between them; enhanced codes are in it as they were sent.
+  // Behind the code, line by line, with '\n' between them; enhanced codes are in it as they were
+  // sent.
   std::string_view text() const { return text_; }
 
   bool positive() const { return code_ < 300; }
@@ -95,8 +98,8 @@ class reply_reader {
   bool complete_ = false;
 };
 
-// The enhanced code that `text` begins with, if its class goes with `code`: "5.1.1" before a blank or the
-// end (RFC 2034 §4, RFC 3463 §2). `size` is set to the octets to skip, the blank included.
+// The enhanced code that `text` begins with, if its class goes with `code`: "5.1.1" before a blank
+// or the end (RFC 2034 §4, RFC 3463 §2). `size` is set to the octets to skip, the blank included.
 GATEPOST_DECL enhanced_code read_enhanced_code(std::string_view text, int code, std::size_t& size);
 
 }  // namespace gatepost::smtp

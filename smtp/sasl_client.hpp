@@ -1,8 +1,9 @@
-// The client's side of an AUTH exchange (RFC 4954): a port, and the two mechanisms that send the password.
+// The client's side of an AUTH exchange (RFC 4954): a port, and the two mechanisms that send the
+// password.
 //
 // An exchange is one object, used once. Responses are raw octets: the session does the base64, the
-// lines, and the masking in transcripts. PLAIN (RFC 4616) and LOGIN show the password to whoever reads
-// the connection: the session uses them under TLS only, unless it is told otherwise.
+// lines, and the masking in transcripts. PLAIN (RFC 4616) and LOGIN show the password to whoever
+// reads the connection: the session uses them under TLS only, unless it is told otherwise.
 #ifndef GATEPOST_SMTP_SASL_CLIENT_HPP
 #define GATEPOST_SMTP_SASL_CLIENT_HPP
 
@@ -41,8 +42,8 @@ class sasl_client {
   virtual result<std::string> respond(std::string_view challenge) = 0;
 };
 
-// The best of the mechanisms that are offered (in upper case) and known here; nullptr: there is none, or
-// `login` cannot be said in it (a NUL in PLAIN).
+// The best of the mechanisms that are offered (in upper case) and known here; nullptr: there is
+// none, or `login` cannot be said in it (a NUL in PLAIN).
 GATEPOST_DECL std::unique_ptr<sasl_client> choose_sasl_client(std::span<const std::string> offered,
                                                               const credentials& login);
 

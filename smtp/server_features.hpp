@@ -1,7 +1,8 @@
 // What a server says of itself in its reply to EHLO or LHLO (RFC 5321 §4.1.1.1), as values.
 //
-// Lines that do not follow the grammar of ehlo-line are passed over, and so is whatever exceeds the limits
-// below: a server can make us neither fail nor grow by what it offers. What is not here is not offered.
+// Lines that do not follow the grammar of ehlo-line are passed over, and so is whatever exceeds the
+// limits below: a server can make us neither fail nor grow by what it offers. What is not here is
+// not offered.
 #ifndef GATEPOST_SMTP_SERVER_FEATURES_HPP
 #define GATEPOST_SMTP_SERVER_FEATURES_HPP
 
@@ -45,8 +46,8 @@ struct server_features {
   bool has(extension e) const { return extensions.has(e); }
 };
 
-// `text`: the lines of the reply without their codes, '\n' between them, as server_reply::text() has
-// them. `ignored`: extensions not to be used even where they are offered.
+// `text`: the lines of the reply without their codes, '\n' between them, as server_reply::text()
+// has them. `ignored`: extensions not to be used even where they are offered.
 GATEPOST_DECL server_features parse_features(std::string_view text, extension_set ignored = {});
 
 }  // namespace gatepost::smtp

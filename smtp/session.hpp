@@ -64,6 +64,26 @@ struct action {
   const smtp::reply* said = nullptr;         // reset: how the engine itself refused the message, if it did
 };
 
+// Why a session is over.
+enum class session_end : std::uint8_t {
+  open,         // it is not
+  quit,         // QUIT
+  client_left,  // its connection ended
+  timeout,      // the client was silent too long, or the session lasted too long
+  limit,        // a limit of the channel was reached
+  policy,       // policy or delivery said so
+  protocol,     // going on would not be safe: octets whose place is not known, another protocol
+  shutdown,     // stop()
+};
+
+GATEPOST_DECL std::string_view to_string(session_end e);
+
+// What the surroundings of a session can do.
+struct session_abilities {
+  bool tls = false;   // start_tls can be done
+  bool auth = false;  // somebody answers auth_step
+};
+
 // What an authenticator says of one step of an AUTH exchange.
 class auth_answer {
  public:
@@ -95,17 +115,18 @@ class transcript_tap {
 
 class session {
  public:
-  // `channel` and `facts` outlive the session; `facts` is written to. `tls_available`: start_tls can be
-  // done. A session over implicit TLS has facts.tls set from the start.
+  // `channel` and `facts` outlive the session; `facts` is written to. A session over implicit TLS has
+  // facts.tls set from the start.
   GATEPOST_DECL session(const channel& channel, session_facts& facts, buffer_pool& pool,
-                        bool tls_available);
+                        session_abilities can = {});
 
   GATEPOST_DECL action next();
 
   // --- read --------------------------------------------------------------------------------------
   GATEPOST_DECL std::span<char> prepare();
   GATEPOST_DECL void received(std::size_t octets);
-  GATEPOST_DECL void lost();
+  // Also while a question is out: nobody is there to be told anything.
+  GATEPOST_DECL void lost(session_end why = session_end::client_left);
   GATEPOST_DECL void timed_out();
   // Gives the input's memory back if nothing is in it: call it before waiting for more.
   void idle() { input_.release_if_empty(); }
@@ -127,11 +148,12 @@ class session {
   GATEPOST_DECL void refuse_message(reply why);
 
   // --- At any time -------------------------------------------------------------------------------
-  // Ends the session with this reply, as soon as it is sent.
-  GATEPOST_DECL void end(const reply& last_words);
+  // Ends the session with this reply, as soon as it is sent. A question that is out needs no answer.
+  GATEPOST_DECL void end(const reply& last_words, session_end why);
   // Lets a transaction in progress finish; then, or at once, 421 (RFC 5321 §3.8).
-  GATEPOST_DECL void stop();
-  // The settings change: AUTH or a certificate told who the client is. `channel` outlives the session.
+  void stop() { stopping_ = true; }
+  // The settings change, at the latest with the next line: AUTH or a certificate told who the client is.
+  // `channel` outlives the session.
   GATEPOST_DECL void switch_channel(const channel& channel);
 
   const smtp::envelope& envelope() const { return envelope_; }
@@ -140,9 +162,12 @@ class session {
   smtp::phase phase() const { return phase_; }
   const smtp::channel& settings() const { return *channel_; }
   const session_facts& facts() const { return facts_; }
-  // For auth_step: the mechanism as the channel spells it, and whether `text` is an initial response.
+  session_end ended_by() const { return ended_by_; }
+  // For auth_step: the mechanism as the channel spells it, whether an exchange begins with this step, and
+  // whether `text` is a response at all: AUTH may come without one.
   std::string_view auth_mechanism() const { return auth_mechanism_; }
-  bool has_initial_response() const { return has_initial_response_; }
+  bool auth_begins() const { return auth_begins_; }
+  bool has_auth_response() const { return has_auth_response_; }
   // True where each recipient gets a reply of its own at stage::message.
   GATEPOST_DECL bool replies_per_recipient() const;
   std::uint64_t message_size() const { return message_size_; }
@@ -150,17 +175,20 @@ class session {
   bool in_message() const { return phase_ == smtp::phase::body; }
   // The client has sent more than was dealt with.
   bool has_input() const { return !input_.empty(); }
+  bool closed() const { return phase_ == smtp::phase::closed; }
 
   // nullptr: no transcript.
   void set_tap(transcript_tap* tap) { tap_ = tap; }
 
  private:
+  enum class utf8_use : std::uint8_t { none, with_smtputf8, judged_by_handler };
   struct handler_row {
     smtp::verb verb;
     void (session::*handle)(const command_line&);
     std::optional<extension> needs;  // 502 where the channel does not offer it
     bool before_tls;                 // may come before TLS where the channel requires it
     bool idle;                       // counts against limits.idle_commands
+    utf8_use utf8 = utf8_use::none;
   };
   static const handler_row* find_handler(smtp::verb v);
 
@@ -173,12 +201,15 @@ class session {
   std::optional<action> take_text(const data_step& step, std::uint64_t size);
   action read_more() const;
   action begin_question(smtp::stage s);
+  line_reader::result next_line(std::size_t limit);
   void bad_line(line_status status);
   void handle(std::string_view line);
+  const fixed_reply* objection_to(const command_line& c, const handler_row& row) const;
+  void tap_command(const command_line& c, std::string_view line);
   void end_of_text();
   void end_of_chunk();
   void judge_message(const violations& seen);
-  reply reply_for(const violations& seen) const;
+  const fixed_reply* reply_for(const violations& seen) const;
 
   // --- Commands (session_commands.ipp) ------------------------------------------------------------
   void on_hello(const command_line& c);
@@ -198,6 +229,7 @@ class session {
   void on_xforward(const command_line& c);
   bool apply_xclient(const attribute& a, session_facts& to);
   const fixed_reply* chunk_refusal(std::uint64_t size) const;
+  void count_idle_command();
 
   // --- Answers ------------------------------------------------------------------------------------
   void answer_connect(const verdict& v);
@@ -213,13 +245,13 @@ class session {
   // --- Talking ------------------------------------------------------------------------------------
   void say(const fixed_reply& r);
   void say(const reply& r);
-  void say_refusal(const verdict& v);
+  std::string_view quoted_id(int code) const;
   void bad_command(const fixed_reply& r);
   void bad_command(const reply& r);
   void count_bad_command();
   void tap_output(std::size_t from);
   void tap_input(std::string_view line);
-  void close_session();
+  void close_session(session_end why);
   void end_transaction(const reply* said = nullptr);
 
   const smtp::channel* channel_;
@@ -240,22 +272,29 @@ class session {
   bool chunked_ = false;        // the message comes by BDAT
   bool last_chunk_ = false;
   bool text_ended_ = false;     // the end of the text was read; next() deals with it
+  bool skipping_chunks_ = false;  // a chunk was refused: those sent ahead are no mistake of the client's
   smtp::phase phase_before_chunk_ = smtp::phase::start;
   bool reset_ = false;          // a reset action is due
   bool clear_ = false;          // the envelope is cleared by the next next()
   bool stopping_ = false;
   bool spoke_ = false;          // one good command has come
-  bool tls_available_;
+  bool after_auth_ = false;  // what is no command may be a secret
+  session_abilities can_;
+  session_end ended_by_ = session_end::open;
   smtp::protocol next_protocol_ = smtp::protocol::none;  // of the HELO that is being asked about
 
   std::optional<reply> refused_;       // the message that comes in will get this reply
   std::optional<reply> reset_reply_;   // see action::said
   std::uint64_t drained_ = 0;
   std::uint64_t message_size_ = 0;
+  std::uint64_t chunk_octets_ = 0;
   std::uint32_t idle_commands_ = 0;
+  std::uint32_t excess_recipients_ = 0;
   std::uint32_t auth_failures_ = 0;
   std::string auth_mechanism_;
-  bool has_initial_response_ = false;
+  std::string previous_helo_;
+  bool auth_begins_ = false;
+  bool has_auth_response_ = false;
   std::string step_text_;
   transcript_tap* tap_ = nullptr;
 };

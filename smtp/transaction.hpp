@@ -1,9 +1,10 @@
-// One message to hand to a next hop, and what became of it: the values that a client session works on.
+// One message to hand to a next hop, and what became of it: the values that a client session works
+// on.
 //
-// A `transaction` is an envelope to send; addresses are parsed ones, so no CR or LF can reach a command. A
-// `transaction_outcome` says for every recipient whether the next hop has it, where that was decided, and
-// in whose words. Replies that are not the server's own have the codes that RFC 3463 gives the case, so
-// that a bounce can quote either.
+// A `transaction` is an envelope to send; addresses are parsed ones, so no CR or LF can reach a
+// command. A `transaction_outcome` says for every recipient whether the next hop has it, where that
+// was decided, and in whose words. Replies that are not the server's own have the codes that RFC
+// 3463 gives the case, so that a bounce can quote either.
 #ifndef GATEPOST_SMTP_TRANSACTION_HPP
 #define GATEPOST_SMTP_TRANSACTION_HPP
 
@@ -29,16 +30,16 @@ struct transaction {
   std::vector<recipient> recipients;  // forward_path, notify and orcpt are used
   // Octets of the message, RFC 1870 §5; a next hop that takes less is not even asked.
   std::optional<std::uint64_t> size;
-  // What the message is: `eight_bit_mime` where an octet above 127 is in it, `binary_mime` where it is not
-  // made of lines.
+  // What the message is: `eight_bit_mime` where an octet above 127 is in it, `binary_mime` where it
+  // is not made of lines.
   body_type body = body_type::seven_bit;
   // The header has UTF-8 (RFC 6531). An address that has it is seen without this.
   bool smtputf8 = false;
-  bool requiretls = false;                   // RFC 8689
+  bool requiretls = false;                   // RFC 8689: over verified TLS only
   dsn_return ret = dsn_return::unspecified;  // RFC 3461 §4.3
   std::string envid;                         // RFC 3461 §4.4, xtext
-  std::string auth;                          // RFC 4954 §5, xtext or "<>"; said where we have logged in
-  std::string solicit;                       // RFC 3865
+  std::string auth;     // RFC 4954 §5, xtext or "<>"; said where we have logged in
+  std::string solicit;  // RFC 3865
 };
 
 // Where in a session something happened.
@@ -50,7 +51,8 @@ enum class client_step : std::uint8_t {
   tls,
   auth,
   idle,
-  prepare,  // before the transaction: the next hop cannot take the message, or said that it would not
+  prepare,  // before the transaction: the next hop cannot take the message, or said that it would
+            // not
   rset,
   mail,
   rcpt,
@@ -92,8 +94,8 @@ struct transaction_outcome {
   // The next hop offered DSN and got the parameters. Where not: RFC 3461 §5.2.2 wants us to report
   // "relayed" for the recipients with NOTIFY=SUCCESS, and nothing for those with NEVER.
   bool dsn_passed_on = false;
-  // The server has said nothing at all in this transaction, and the connection is gone: one that had
-  // been idle for too long. Worth trying again at once on a fresh one.
+  // The server has said nothing at all in this transaction, and the connection is gone: one that
+  // had been idle for too long. Worth trying again at once on a fresh one.
   bool unanswered = false;
 
   GATEPOST_DECL std::size_t count(recipient_state s) const;
@@ -116,7 +118,7 @@ inline constexpr fixed_reply needs_smtputf8{
 inline constexpr fixed_reply needs_requiretls{
     550, {5, 7, 30}, "Message asks for REQUIRETLS, and the next hop does not offer it"};
 inline constexpr fixed_reply needs_tls{
-    550, {5, 7, 10}, "Message asks for REQUIRETLS, and the connection has no TLS"};
+    550, {5, 7, 10}, "Message asks for REQUIRETLS, and the next hop has no TLS that verifies"};
 inline constexpr fixed_reply bare_line_end{
     554, {5, 6, 0}, "Message has a bare CR or LF, which cannot be sent by DATA"};
 

@@ -1,8 +1,9 @@
 // What was wrong with the octets of a message text, and where it was seen first.
 //
-// RFC 5321 §2.3.8 wants CR and LF as CRLF only, §4.5.3.1.6 bounds the line, and RFC 5322 §3.5 leaves out
-// NUL. The readers of message text go on decoding when they meet such an octet and remember it here: the
-// engine refuses the message at its true end, so the connection stays in step with its peer.
+// RFC 5321 §2.3.8 wants CR and LF as CRLF only, §4.5.3.1.6 bounds the line, and RFC 5322 §3.5
+// leaves out NUL. The readers of message text go on decoding when they meet such an octet and
+// remember it here: the engine refuses the message at its true end, so the connection stays in step
+// with its peer.
 #ifndef GATEPOST_SMTP_VIOLATIONS_HPP
 #define GATEPOST_SMTP_VIOLATIONS_HPP
 
@@ -42,8 +43,9 @@ class violations {
   constexpr bool none() const noexcept { return kinds_ == 0; }
   constexpr bool has(violation v) const noexcept { return (kinds_ & bit(v)) != 0; }
 
-  // Where `v` was met first: the octets that the peer had sent for this message before it. For long_line
-  // that is the first octet of the line, after a stuffed dot. Meaningful only where has(v).
+  // Where `v` was met first: the octets that the peer had sent for this message before it. For
+  // long_line that is the first octet of the line, after a stuffed dot. Meaningful only where
+  // has(v).
   constexpr std::uint64_t at(violation v) const noexcept { return at_[index(v)]; }
 
   // The violation with the lowest offset: the one to name in a reply.

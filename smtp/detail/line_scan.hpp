@@ -1,9 +1,9 @@
-// The block scan under every reader of message text: which of the next octets are CR, LF, NUL or '.'.
+// The block scan under every reader of message text: which of the next octets are CR, LF, NUL, '.'.
 //
-// octets_of() answers exactly, as bit masks of up to 64 octets. skip_clean() runs over text that needs
-// no decision at all (each CR followed by LF, each LF preceded by CR, no NUL, no dot after LF) as fast as
-// it can be read: AVX2 where the processor has it, else 16-octet vectors (SSE2, NEON).
-// No function reads outside the octets it was given.
+// octets_of() answers exactly, as bit masks of up to 64 octets. skip_clean() runs over text that
+// needs no decision at all (each CR followed by LF, each LF preceded by CR, no NUL, no dot after
+// LF) as fast as it can be read: AVX2 where the processor has it, else 16-octet vectors (SSE2,
+// NEON). No function reads outside the octets it was given.
 #ifndef GATEPOST_SMTP_DETAIL_LINE_SCAN_HPP
 #define GATEPOST_SMTP_DETAIL_LINE_SCAN_HPP
 
@@ -74,8 +74,8 @@ using best_lane = sse2_lane;
 using best_lane = word_lane;
 #endif
 
-// The masks of the n octets at p; n <= scan_block. Always inlined: what the caller does not ask for is
-// not computed.
+// The masks of the n octets at p; n <= scan_block. Always inlined: what the caller does not ask for
+// is not computed.
 template <class Lane = best_lane>
 [[gnu::always_inline]] inline octet_masks octets_of(const char* p, std::size_t n) noexcept {
   octet_masks all;
@@ -102,14 +102,15 @@ template <class Lane = best_lane>
 
 // How far text was clean.
 struct clean_run {
-  std::size_t length = 0;      // in octets
+  std::size_t length = 0;     // in octets
   std::size_t open_line = 0;  // where its last line begins; 0: where the run does, or before
 };
 
-// The limits that a clean run keeps to: lines of no more than `line` octets, the one that is open at the
-// start ending before `open`. A run stops early rather than pass a line that may be too long.
+// The limits that a clean run keeps to: lines of no more than `line` octets, the one that is open
+// at the start ending before `open`. A run stops early rather than pass a line that may be too
+// long.
 struct run_limits {
-  std::size_t open;
+  std::size_t open;  // at most `line`
   std::size_t line;  // at most half of what a size_t can hold
 };
 
@@ -146,8 +147,7 @@ struct clean_blocks {
   std::size_t last_lf_block = none;  // where the last block that holds an LF begins
 };
 
-// Octet i is looked at together with octet i + 1, so that the blocks
-// end before the last octet.
+// Octet i is looked at together with octet i + 1, so that the blocks end before the last octet.
 inline clean_blocks skip_blocks_16(const char* p, std::size_t n, run_limits limits) noexcept {
   clean_blocks run;
   std::size_t open = limits.open;
@@ -192,7 +192,8 @@ __attribute__((target("avx2"))) inline clean_blocks skip_blocks_avx2(const char*
     }
     using chars = char __attribute__((vector_size(32)));
     using words = long long __attribute__((vector_size(32)));
-    if (!__builtin_ia32_ptestz256(reinterpret_cast<words>(bad), reinterpret_cast<words>(bad))) break;
+    const auto all_bad = reinterpret_cast<words>(bad);
+    if (!__builtin_ia32_ptestz256(all_bad, all_bad)) break;
     const bool line_end = __builtin_ia32_pmovmskb256(reinterpret_cast<chars>(lf)) != 0;
     run.last_lf_block = line_end ? i : run.last_lf_block;
     open = line_end ? i + limits.line : open;
@@ -217,7 +218,8 @@ inline constexpr std::size_t most_part = scan_block + 1;
 [[gnu::always_inline]] inline bool clean_part(const char* p, std::size_t n) noexcept {
   octets16 bad{};
   for (std::size_t i = 0; i < n - 1; i += sizeof(octets16)) {
-    const std::size_t at = std::min(i, n - least_part);  // the last vectors may overlap those before
+    const std::size_t at =
+        std::min(i, n - least_part);  // the last vectors may overlap those before
     bad |= unclean(load16(p + at), load16(p + at + 1));
   }
   return !any(bad) && p[n - 1] != '\0';
@@ -228,8 +230,8 @@ inline std::size_t behind_last_lf(const char* p, std::size_t n) noexcept {
   return static_cast<std::size_t>(std::bit_width(octets_of(p, n).lf));
 }
 
-// How many of the n octets at p need no decision: all of them, or some whole blocks. The octet before p is
-// the caller's to judge: an LF or a dot at p[0] is taken as right.
+// How many of the n octets at p need no decision: all of them, or some whole blocks. The octet
+// before p is the caller's to judge: an LF or a dot at p[0] is taken as right.
 inline clean_run skip_clean(const char* p, std::size_t n, run_limits limits) noexcept {
   if (n <= scan_block) {
     if (n < least_part || n > limits.open || !clean_part(p, n)) return {};
@@ -242,7 +244,8 @@ inline clean_run skip_clean(const char* p, std::size_t n, run_limits limits) noe
     run.open_line = blocks.last_lf_block + behind_last_lf(p + blocks.last_lf_block, scan_block);
     open = run.open_line + limits.line;
   }
-  if (n - run.length > scan_block || n > open || !clean_part(p + n - most_part, most_part)) return run;
+  if (n - run.length > scan_block || n > open) return run;
+  if (!clean_part(p + n - most_part, most_part)) return run;
   run.length = n;
   const std::size_t rest = behind_last_lf(p + n - scan_block, scan_block);
   if (rest != 0) run.open_line = n - scan_block + rest;

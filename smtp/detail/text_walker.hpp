@@ -1,9 +1,10 @@
 // The walk over message text that the DATA reader, the BDAT reader and the DATA writer share.
 //
-// It knows lines: where they begin (after CRLF, and at the start), how long they are, and which octets
-// violate RFC 5321 §2.3.8. It hands text out as views that are as large as they can be, and stops before a
-// dot that begins a line, where its user decides. In line_ends::normalise it puts CRLF in the place of a
-// bare CR or LF. Any split of the input gives the same text and the same violations.
+// It knows lines: where they begin (after CRLF, and at the start), how long they are, and which
+// octets violate RFC 5321 §2.3.8. It hands text out as views that are as large as they can be, and
+// stops before a dot that begins a line, where its user decides. In line_ends::normalise it puts
+// CRLF in the place of a bare CR or LF. Any split of the input gives the same text and the same
+// violations.
 #ifndef GATEPOST_SMTP_DETAIL_TEXT_WALKER_HPP
 #define GATEPOST_SMTP_DETAIL_TEXT_WALKER_HPP
 
@@ -28,9 +29,11 @@ class text_walker {
  public:
   text_walker(data_options options, dots d) noexcept;
 
-  // Goes on. `end` says that input[consumed] is a dot that begins a line. Text without consumed octets is
-  // possible, and the reverse; neither, and not `end`, only where the input is empty.
-  data_step next(std::string_view input) noexcept;
+  // Goes on, and fills in `step`, which has to be empty. (Returning it would cost a copy in each
+  // reader, which with small reads is the larger part.) `end` says that input[consumed] is a dot
+  // that begins a line. Text without consumed octets is possible, and the reverse; neither, and not
+  // `end`, only where the input is empty.
+  void next(std::string_view input, data_step& step) noexcept;
 
   // After such an end: the dot is not text; the line begins after it.
   void drop_dot() noexcept;
@@ -57,10 +60,11 @@ class text_walker {
   };
 
   bool normalises() const noexcept { return line_ends_ == line_ends::normalise; }
+  bool note_violation(std::string_view input, std::size_t& i) noexcept;
   bool settle_cr(std::string_view input, data_step& step) noexcept;
   std::string_view complete_cr() noexcept;
-  std::string_view complete_two_crs(std::size_t consumed, std::string_view text) noexcept;
-  data_step make_line_end() noexcept;
+  std::string_view complete_two_crs(bool third) noexcept;
+  void make_line_end(data_step& step) noexcept;
   std::size_t walk(std::string_view input, std::size_t from) noexcept;
   std::size_t skip_clean(std::string_view rest, std::size_t at) noexcept;
   bool is_clean(char next) const noexcept;
@@ -68,7 +72,7 @@ class text_walker {
   void check_line(std::uint64_t end) noexcept;
   void begin_line(std::size_t at) noexcept;
   void violate(violation v, std::uint64_t offset) noexcept;
-  data_step give(std::size_t consumed, std::string_view text) noexcept;
+  void count(std::size_t consumed, std::size_t text) noexcept;
 
   static constexpr std::uint64_t all = ~std::uint64_t{0};
 

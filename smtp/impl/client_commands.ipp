@@ -9,13 +9,15 @@
 namespace gatepost::smtp {
 namespace detail {
 
-// RFC 3461 §4: ENVID has at most 100 octets, ORCPT 500; RFC 4954 §5: AUTH= 500; RFC 3865: SOLICIT= 1000.
+// RFC 3461 §4: ENVID has at most 100 octets, ORCPT 500; RFC 4954 §5: AUTH= 500; RFC 3865: SOLICIT=
+// 1000.
 inline constexpr std::size_t max_envid = 100;
 inline constexpr std::size_t max_orcpt = 500;
 inline constexpr std::size_t max_auth_parameter = 500;
 inline constexpr std::size_t max_solicit = 1000;
 
-// An esmtp-value (RFC 5321 §4.1.2): no control, no blank, no '='. UTF-8 only where it was agreed on.
+// An esmtp-value (RFC 5321 §4.1.2): no control, no blank, no '='. UTF-8 only where it was agreed
+// on.
 inline bool is_parameter_value(std::string_view text, std::size_t longest, bool utf8) {
   if (text.empty() || text.size() > longest) return false;
   return std::all_of(text.begin(), text.end(), [utf8](char c) {
@@ -78,8 +80,8 @@ GATEPOST_DECL bool needs_smtputf8(const transaction& t) {
 
 GATEPOST_DECL const fixed_reply* refusal_of(const transaction& t, const server_features& f,
                                             const sending_plan& plan) {
-  // RFC 8689 §4.2.1.
-  if (t.requiretls && !plan.tls) return &client_replies::needs_tls;
+  // RFC 8689 §4.2.1: TLS, the certificate verified, REQUIRETLS offered in it.
+  if (t.requiretls && !plan.verified_tls) return &client_replies::needs_tls;
   if (t.requiretls && !f.has(extension::requiretls)) return &client_replies::needs_requiretls;
   // A recipient alone does not stop the others: see below.
   const bool utf8 = t.smtputf8 || t.reverse_path.is_utf8();

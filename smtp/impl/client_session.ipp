@@ -75,7 +75,8 @@ GATEPOST_DECL void client_session::forget_answered() {
 }
 
 GATEPOST_DECL bool client_session::must_read() const {
-  // Part of a reply that nothing has asked for: all of it has to be seen before anything else is said.
+  // Part of a reply that nothing has asked for: all of it has to be seen before anything else is
+  // said.
   if (awaited() == 0) return reader_.in_reply() && phase_ != phase::idle;
   const bool chunks = phase_ == phase::body && plan_.use_bdat && pipelines() && !now_.body_refused;
   return !chunks || awaited() >= options_.limits.outstanding_chunks;
@@ -93,7 +94,8 @@ GATEPOST_DECL std::optional<client_action> client_session::step() {
     case phase::envelope: step_envelope(); break;
     case phase::body:
       step_body();
-      if (phase_ == phase::body && !ready_) return act(client_action_kind::want_body, client_step::body);
+      if (phase_ == phase::body && !ready_)
+        return act(client_action_kind::want_body, client_step::body);
       break;
     case phase::end_of_body: finish(); break;
     case phase::quit:
@@ -110,8 +112,8 @@ GATEPOST_DECL client_action client_session::act(client_action_kind kind, client_
   a.kind = kind;
   a.step = s;
   a.wait = wait_;
-  const bool text = kind == client_action_kind::write &&
-                    (s == client_step::body || s == client_step::final_dot);
+  const bool text =
+      kind == client_action_kind::write && (s == client_step::body || s == client_step::final_dot);
   a.timeout = text ? options_.limits.data_block : timeout_of(s);
   return a;
 }
@@ -150,7 +152,7 @@ GATEPOST_DECL std::chrono::milliseconds client_session::timeout_of(client_step s
   return l.quit;
 }
 
-// --- How it went -----------------------------------------------------------------------------------
+// --- How it went ---------------------------------------------------------------------------------
 
 GATEPOST_DECL void client_session::received(std::string_view octets) {
   while (!octets.empty() && phase_ != phase::done && phase_ != phase::failed) {
@@ -201,14 +203,13 @@ GATEPOST_DECL void client_session::quit() {
   ++wait_;
 }
 
-// --- Talking ---------------------------------------------------------------------------------------
+// --- Talking -------------------------------------------------------------------------------------
 
-GATEPOST_DECL void client_session::say(std::string_view line, client_step s) {
-  say(line, s, line);
-}
+GATEPOST_DECL void client_session::say(std::string_view line, client_step s) { say(line, s, line); }
 
 // `shown`: what transcripts have of it.
-GATEPOST_DECL void client_session::say(std::string_view line, client_step s, std::string_view shown) {
+GATEPOST_DECL void client_session::say(std::string_view line, client_step s,
+                                       std::string_view shown) {
   tap_line(shown);
   out_.append(line).append("\r\n");
   expect(s, 0);
@@ -239,7 +240,7 @@ GATEPOST_DECL void client_session::tap_reply(const server_reply& r) {
   }
 }
 
-// --- Replies ---------------------------------------------------------------------------------------
+// --- Replies -------------------------------------------------------------------------------------
 
 GATEPOST_DECL void client_session::on_reply(const server_reply& r) {
   const expectation e = expected_[answered_++];
@@ -270,7 +271,8 @@ GATEPOST_DECL void client_session::on_unexpected(const server_reply& r) {
   const client_step s = current_step();
   const bool in_text = phase_ == phase::body || phase_ == phase::end_of_body;
   if (r.code() == 421 || (in_text && r.code() >= 400)) {
-    // A server that has seen enough of a message says so, and closes. Whatever we sent after it is lost.
+    // A server that has seen enough of a message says so, and closes. Whatever we sent after it is
+    // lost.
     settle_open(s, r, detail::every_recipient);
     return fail(errc::server_closing, s, &r);
   }
@@ -299,7 +301,8 @@ GATEPOST_DECL void client_session::on_hello(const server_reply& r) {
       features_ = std::move(found);
     return after_hello();
   }
-  // RFC 5321 §3.2: a server that knows no EHLO may know HELO. One that has said it knows TLS does know it.
+  // RFC 5321 §3.2: a server that knows no EHLO may know HELO. One that has said it knows TLS does
+  // know it.
   if (r.permanent() && !old && !is_lmtp() && !tls_) {
     phase_ = phase::helo;
     return;
@@ -384,7 +387,7 @@ GATEPOST_DECL void client_session::on_quit() {
   phase_ = phase_ == phase::leave ? phase::failed : phase::done;
 }
 
-// --- The end ---------------------------------------------------------------------------------------
+// --- The end -------------------------------------------------------------------------------------
 
 // Ends a session that is in step, politely.
 GATEPOST_DECL void client_session::leave(errc why, client_step s, const server_reply* r,

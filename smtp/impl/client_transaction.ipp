@@ -1,4 +1,5 @@
-// The mail transactions of client_session: envelope, message text, and what becomes of each recipient.
+// The mail transactions of client_session: envelope, message text, and what becomes of each
+// recipient.
 #ifndef GATEPOST_SMTP_IMPL_CLIENT_TRANSACTION_IPP
 #define GATEPOST_SMTP_IMPL_CLIENT_TRANSACTION_IPP
 
@@ -51,18 +52,19 @@ GATEPOST_DECL bool client_session::may_begin() const {
 
 GATEPOST_DECL void client_session::begin(const transaction& t) {
   outcome_.recipients.assign(t.recipients.size(), recipient_outcome());
-  outcome_.unanswered = false;
+  outcome_.unanswered = phase_ == phase::failed || phase_ == phase::done;
   outcome_.dsn_passed_on = features_.has(extension::dsn);
   accepted_.clear();
   chosen_.clear();
   if (!may_begin()) return;
   now_ = {};
   plan_ = {};
-  plan_.tls = tls_;
+  plan_.verified_tls = tls_ && tls_verified_;
   plan_.logged_in = logged_in_;
   plan_.send_8bit_anyway = options_.send_8bit_anyway;
   const bool chunks = options_.chunking == chunking_use::when_offered;
-  plan_.use_bdat = t.body == body_type::binary_mime || (chunks && features_.has(extension::chunking));
+  plan_.use_bdat =
+      t.body == body_type::binary_mime || (chunks && features_.has(extension::chunking));
   plan_.use_prdr = options_.prdr && !is_lmtp() && features_.has(extension::prdr);
   refuse_early(t);
   choose_recipients(t, features_, outcome_, chosen_);
@@ -83,7 +85,7 @@ GATEPOST_DECL void client_session::refuse_early(const transaction& t) {
   }
 }
 
-// --- Envelope --------------------------------------------------------------------------------------
+// --- Envelope ------------------------------------------------------------------------------------
 
 GATEPOST_DECL void client_session::step_envelope() {
   const bool nobody = now_.mail_refused || accepted_.empty();
@@ -129,8 +131,9 @@ GATEPOST_DECL void client_session::say_data() {
   say("DATA", client_step::data);
 }
 
-// RFC 2920 §3.1: DATA was sent with the recipients, none of them was accepted, and the server waits for
-// text. A lone dot gets us out of it. Not so where there is no transaction, or no reply to a dot (LMTP).
+// RFC 2920 §3.1: DATA was sent with the recipients, none of them was accepted, and the server waits
+// for text. A lone dot gets us out of it. Not so where there is no transaction, or no reply to a
+// dot (LMTP).
 GATEPOST_DECL void client_session::say_empty_message() {
   if (now_.mail_refused || is_lmtp()) return fail(errc::reply_out_of_step, client_step::data);
   say(".", client_step::final_dot);
@@ -167,7 +170,7 @@ GATEPOST_DECL void client_session::on_data(const server_reply& r) {
   if (!r.intermediate()) settle_accepted(client_step::data, r);
 }
 
-// --- Message text ----------------------------------------------------------------------------------
+// --- Message text --------------------------------------------------------------------------------
 
 GATEPOST_DECL void client_session::body(std::string_view text, body_part part) {
   assert(phase_ == phase::body || phase_ == phase::failed);
@@ -296,7 +299,7 @@ GATEPOST_DECL void client_session::begin_prdr() {
   released_ = expected_.size();
 }
 
-// --- What becomes of the recipients ----------------------------------------------------------------
+// --- What becomes of the recipients --------------------------------------------------------------
 
 GATEPOST_DECL bool client_session::was_accepted(std::uint32_t recipient) const {
   return std::binary_search(accepted_.begin(), accepted_.end(), recipient);
@@ -316,13 +319,14 @@ GATEPOST_DECL void client_session::settle_accepted(client_step s, const server_r
   for (const std::uint32_t i : accepted_) settle(i, s, r);
 }
 
-// The server's last words, which stand for every recipient it has not spoken of. `said_of`: whom they were
-// about, where replies are per recipient; what it did for the others after the end of the message it
-// has not said.
+// The server's last words, which stand for every recipient it has not spoken of. `said_of`: whom
+// they were about, where replies are per recipient; what it did for the others after the end of the
+// message it has not said.
 GATEPOST_DECL void client_session::settle_open(client_step s, const server_reply& r,
                                                std::uint32_t said_of) {
   if (!in_transaction()) return;
-  const bool each = now_.end_sent && s == client_step::final_dot && (is_lmtp() || now_.prdr_replies);
+  const bool each =
+      now_.end_sent && s == client_step::final_dot && (is_lmtp() || now_.prdr_replies);
   for (const std::uint32_t i : chosen_) {
     recipient_outcome& o = outcome_.recipients[i];
     if (o.state != recipient_state::untried) continue;
@@ -344,8 +348,8 @@ GATEPOST_DECL void client_session::settle_lost(const client_failure& why) {
 }
 
 GATEPOST_DECL void client_session::finish() {
-  // A transaction that did not come to its end is still there (RFC 5321 §4.1.1.5). One that MAIL did not
-  // begin is not, and the end of the message has ended one.
+  // A transaction that did not come to its end is still there (RFC 5321 §4.1.1.5). One that MAIL
+  // did not begin is not, and the end of the message has ended one.
   needs_reset_ = now_.mail_accepted && !(now_.end_sent && !now_.body_refused);
   transaction_ = nullptr;
   phase_ = phase::idle;

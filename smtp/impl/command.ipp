@@ -310,11 +310,14 @@ GATEPOST_DECL std::string_view to_string(verb v) {
 }
 
 GATEPOST_DECL result<command_line> parse_command(std::string_view line) {
+  bool ascii = true;
   for (const char c : line) {
     const auto u = static_cast<unsigned char>(c);
     if ((u < 32 && u != '\t') || u == 127) return errc::control_character;
+    ascii = ascii && u < 128;
   }
   command_line c;
+  c.ascii = ascii;
   std::string_view rest = line;
   c.word = detail::take_word(rest);
   if (c.word.empty()) return errc::empty_command;

@@ -9,8 +9,8 @@
 namespace gatepost::smtp {
 namespace detail {
 
-// The text of the last octet of a message, a CR, and the `tail` that completes it, as one view: both are
-// among the few static texts of text_walker.
+// The text of the last octet of a message, a CR, and the `tail` that completes it, as one view:
+// both are among the few static texts of text_walker.
 inline std::string_view with_tail(std::string_view text, std::string_view tail) noexcept {
   if (tail.empty()) return text;
   if (text.empty()) return tail;
@@ -25,13 +25,13 @@ GATEPOST_DECL data_reader::data_reader(data_options options) noexcept
 GATEPOST_DECL data_step data_reader::next(std::string_view input) noexcept {
   data_step step;
   if (held_ != held::nothing && settle_dot(input, step)) return step;
-  step = walker_.next(input);
+  walker_.next(input, step);
   if (step.end) read_dot(input, step);
   return step;
 }
 
-// RFC 5321 §4.5.2: a dot that begins a line ends the message where CRLF follows, and else it is not text.
-// The step ends before the dot.
+// RFC 5321 §4.5.2: a dot that begins a line ends the message where CRLF follows, and else it is not
+// text. The step ends before the dot.
 GATEPOST_DECL void data_reader::read_dot(std::string_view input, data_step& step) noexcept {
   const std::string_view rest = input.substr(step.consumed + 1);
   walker_.drop_dot();
@@ -48,8 +48,8 @@ GATEPOST_DECL void data_reader::read_dot(std::string_view input, data_step& step
   }
 }
 
-// The same where the input before ended after the dot, or after the CR behind it. Returns false where the
-// dot was not the end, and the input is text.
+// The same where the input before ended after the dot, or after the CR behind it. Returns false
+// where the dot was not the end, and the input is text.
 GATEPOST_DECL bool data_reader::settle_dot(std::string_view input, data_step& step) noexcept {
   if (input.empty() || held_ == held::end) {
     step.end = held_ == held::end;
@@ -94,9 +94,11 @@ GATEPOST_DECL data_step chunk_reader::next(std::string_view input) noexcept {
   std::string_view mine = input.substr(0, std::min<std::uint64_t>(input.size(), remaining_));
   if (body_ == chunk_body::binary) return read_binary(mine);
   const bool ends_message = last_ && mine.size() == remaining_;
-  // A CR as the last octet of a message is bare. It comes alone, so that the text in its place is static.
+  // A CR as the last octet of a message is bare. It comes alone, so that the text in its place is
+  // static.
   if (ends_message && mine.size() > 1 && mine.back() == '\r') mine.remove_suffix(1);
-  data_step step = walker_.next(mine);
+  data_step step;
+  walker_.next(mine, step);
   remaining_ -= step.consumed;
   step.end = remaining_ == 0;
   if (step.end && last_) step.text = detail::with_tail(step.text, walker_.end());

@@ -7,8 +7,8 @@
 
 namespace gatepost::smtp {
 
-// A line end that is made for the wire begins a line there: a dot after it has to be stuffed. One that is
-// left as it is begins none, neither here nor for data_reader.
+// A line end that is made for the wire begins a line there: a dot after it has to be stuffed. One
+// that is left as it is begins none, neither here nor for data_reader.
 GATEPOST_DECL data_writer::data_writer(data_options options) noexcept
     : walker_(options, detail::dots::after_line_end) {}
 
@@ -17,7 +17,8 @@ GATEPOST_DECL data_writer::step data_writer::next(std::string_view text,
   assert(views.size() >= 2);
   step done;
   while (done.consumed != text.size() && done.count + 2 <= views.size()) {
-    const auto piece = walker_.next(text.substr(done.consumed));
+    data_step piece;
+    walker_.next(text.substr(done.consumed), piece);
     if (!piece.text.empty()) views[done.count++] = piece.text;
     done.consumed += piece.consumed;
     if (!piece.end) continue;

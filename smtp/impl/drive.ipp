@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <functional>
 
 #include "smtp/drive.hpp"
 
@@ -14,10 +15,46 @@ struct session_driver::judgement {
   std::vector<std::size_t> takers;  // recipients that get the message
   std::vector<reply> each;          // one per recipient; an empty reply: it depends on the delivery
   reply refusal;                    // nobody gets it: this is why
-  bool discard = false;
   bool hold = false;
   std::string reason;  // of discard or hold
 };
+
+// While it lives, the client is watched: does it leave, does the answer come too late?
+class session_driver::busy {
+ public:
+  explicit busy(session_driver& d) : connection_(d.connection_) {
+    d.late_ = d.left_ = false;
+    connection_.watch(&d, connection_.now() + d.engine_.settings().limits.processing_time);
+  }
+  busy(const busy&) = delete;
+  busy& operator=(const busy&) = delete;
+  ~busy() { connection_.watch(nullptr); }
+
+ private:
+  transport& connection_;
+};
+
+namespace detail {
+
+// Of a message that was refused.
+inline std::string_view result_of(const reply& said) {
+  return said.temporary() ? "deferred" : "refused";
+}
+
+// What a delivery may say of a message: the end of it, one way or another.
+inline bool is_final(const reply& r) { return r.code() / 100 == 2 || r.code() >= 400; }
+
+inline std::string text_of(const std::exception_ptr& e) {
+  try {
+    std::rethrow_exception(e);
+  } catch (const std::exception& x) {
+    return x.what();
+  } catch (...) {
+    return "an exception that is no std::exception";
+  }
+}
+
+}  // namespace detail
 
 GATEPOST_DECL session_driver::session_driver(transport& connection, const channel& settings,
                                              session_facts& facts, const session_services& services,
@@ -25,12 +62,27 @@ GATEPOST_DECL session_driver::session_driver(transport& connection, const channe
     : connection_(connection),
       facts_(facts),
       services_(services),
-      engine_(settings, facts, pool, services.tls != nullptr),
+      engine_(settings, facts, pool,
+              {.tls = services.tls != nullptr, .auth = services.authenticator != nullptr}),
       view_{facts, engine_.envelope()},
       started_(connection.now()) {}
 
 GATEPOST_DECL asio::awaitable<void> session_driver::run() {
   if (services_.observer.wants_transcript(facts_)) engine_.set_tap(this);
+  try {
+    co_await converse();
+  } catch (...) {
+    threw("session");
+    ended_by_ = "error";
+  }
+  intake_.reset();
+  policy_.reset();
+  connection_.close();
+  services_.observer.on_session_end(
+      {facts_, ended_by(), octets_in_, octets_out_, connection_.now() - started_});
+}
+
+GATEPOST_DECL asio::awaitable<void> session_driver::converse() {
   co_await listen_before_speaking();
   bool open = true;
   while (open) {
@@ -38,18 +90,10 @@ GATEPOST_DECL asio::awaitable<void> session_driver::run() {
     switch (a.kind) {
       case action_kind::read: co_await read(a.wait); break;
       case action_kind::flush: co_await flush(); break;
-      case action_kind::pause:
-        co_await flush();
-        co_await connection_.wait(readiness::never, connection_.now() + a.wait);
-        break;
+      case action_kind::pause: co_await pause(a.wait); break;
       case action_kind::ask: co_await ask(a.stage); break;
       case action_kind::auth_step: co_await authenticate(std::string(a.text)); break;
-      case action_kind::etrn: {
-        std::string node(a.text);
-        const reply said = co_await services_.delivery.etrn(view_, std::move(node));
-        engine_.answer_etrn(said);
-        break;
-      }
+      case action_kind::etrn: co_await start_delivery(std::string(a.text)); break;
       case action_kind::body: co_await take_body(a.text); break;
       case action_kind::reset: over(a.said); break;
       case action_kind::start_tls: co_await start_tls(); break;
@@ -57,11 +101,10 @@ GATEPOST_DECL asio::awaitable<void> session_driver::run() {
     }
   }
   co_await flush();
-  intake_.reset();
-  policy_.reset();
-  connection_.close();
-  services_.observer.on_session_end(
-      {facts_, ended_by_, octets_in_, octets_out_, connection_.now() - started_});
+}
+
+GATEPOST_DECL std::string_view session_driver::ended_by() const {
+  return ended_by_.empty() ? to_string(engine_.ended_by()) : ended_by_;
 }
 
 // Who speaks before the greeting does not wait for what a server says: an early talker.
@@ -70,7 +113,12 @@ GATEPOST_DECL asio::awaitable<void> session_driver::listen_before_speaking() {
   if (delay.count() == 0) co_return;
   const time_point until = connection_.now() + delay;
   const std::error_code silent = co_await connection_.wait(readiness::to_read, until);
-  facts_.early_talker = !silent;
+  if (silent) co_return;
+  const io_result r = connection_.try_read(engine_.prepare());
+  octets_in_ += r.octets;
+  engine_.received(r.octets);
+  facts_.early_talker = r.octets > 0;
+  if (r.error && !r.would_block()) engine_.lost();
 }
 
 GATEPOST_DECL void session_driver::stop() {
@@ -79,9 +127,10 @@ GATEPOST_DECL void session_driver::stop() {
 }
 
 GATEPOST_DECL void session_driver::stop_now() {
-  ended_by_ = "shutdown";
-  engine_.end(replies::shutting_down);
-  if (policy_ && !committing_) policy_->cancel();
+  // A message that is being made durable will be: the client has to hear of it, or sends it again.
+  if (committing_) return engine_.stop();
+  engine_.end(replies::shutting_down, session_end::shutdown);
+  cancel_policy();
   connection_.cancel();
 }
 
@@ -94,9 +143,8 @@ GATEPOST_DECL time_point session_driver::deadline_in(std::chrono::milliseconds w
 
 GATEPOST_DECL asio::awaitable<void> session_driver::read(std::chrono::milliseconds at_most) {
   if (!engine_.output().empty()) co_await flush();
-  if (engine_.phase() == smtp::phase::closed) co_return;
   const time_point deadline = deadline_in(at_most);
-  while (true) {
+  while (!engine_.closed()) {
     const io_result r = connection_.try_read(engine_.prepare());
     if (!r.error) {
       octets_in_ += r.octets;
@@ -107,49 +155,41 @@ GATEPOST_DECL asio::awaitable<void> session_driver::read(std::chrono::millisecon
       engine_.received(r.octets);
       co_return;
     }
-    if (!r.would_block()) {
-      read_failed(r.error);
-      co_return;
-    }
+    if (!r.would_block()) co_return read_failed(r.error);
     engine_.idle();
-    if (too_slow()) {
-      read_failed(errc::too_slow);
-      co_return;
-    }
-    const std::error_code waited = co_await connection_.wait(readiness::to_read, deadline);
-    if (waited) {
-      read_failed(waited);
-      co_return;
-    }
+    const time_point from = connection_.now();
+    const time_point too_slow = rate_deadline(from);
+    const std::error_code waited =
+        co_await connection_.wait(readiness::to_read, std::min(deadline, too_slow));
+    if (message_octets_ > 0) message_waited_ += connection_.now() - from;
+    if (waited) co_return read_failed(waited);
   }
 }
 
-GATEPOST_DECL bool session_driver::too_slow() const {
+// When the message that comes in is slower than limits.min_body_rate, should nothing more of it come. Only
+// the time in which we wait for the client counts: it may have to wait for us.
+GATEPOST_DECL time_point session_driver::rate_deadline(time_point now) const {
   const session_limits& limits = engine_.settings().limits;
-  if (limits.min_body_rate == 0 || !engine_.in_message() || message_octets_ == 0) return false;
-  const auto so_far = connection_.now() - message_started_;
-  if (so_far < limits.rate_grace) return false;
-  const double seconds = std::chrono::duration<double>(so_far).count();
-  return static_cast<double>(message_octets_) < seconds * static_cast<double>(limits.min_body_rate);
+  if (limits.min_body_rate == 0 || !engine_.in_message() || message_octets_ == 0)
+    return time_point::max();
+  const std::chrono::duration<double> worth(static_cast<double>(message_octets_) /
+                                            static_cast<double>(limits.min_body_rate));
+  // More than any session lasts is as good as for ever.
+  if (worth > limits.session_time) return time_point::max();
+  const auto allowed = std::max<std::chrono::nanoseconds>(
+      limits.rate_grace, std::chrono::duration_cast<std::chrono::nanoseconds>(worth));
+  return now + (allowed - message_waited_);
 }
 
 GATEPOST_DECL void session_driver::read_failed(std::error_code why) {
-  if (why == errc::cancelled) {  // stop() woke us, and told the engine already
-    if (engine_.phase() == smtp::phase::closed) ended_by_ = "shutdown";
-    return;
-  }
-  if (why == errc::timed_out) {
-    const bool whole = connection_.now() >= started_ + engine_.settings().limits.session_time;
-    ended_by_ = "timeout";
-    if (whole) engine_.end(replies::session_too_long);
-    else engine_.timed_out();
-  } else if (why == errc::too_slow) {
-    ended_by_ = "too slow";
-    engine_.end(replies::too_slow);
-  } else {
-    ended_by_ = "client left";
-    engine_.lost();
-  }
+  if (why == errc::cancelled) return;  // stop() woke us; the engine knows
+  if (why != errc::timed_out) return engine_.lost();
+  const time_point now = connection_.now();
+  if (now >= started_ + engine_.settings().limits.session_time)
+    return engine_.end(replies::session_too_long, session_end::timeout);
+  if (now < rate_deadline(now)) return engine_.timed_out();
+  ended_by_ = "too slow";
+  engine_.end(replies::too_slow, session_end::timeout);
 }
 
 GATEPOST_DECL asio::awaitable<void> session_driver::flush() {
@@ -162,153 +202,188 @@ GATEPOST_DECL asio::awaitable<void> session_driver::flush() {
     std::error_code why = r.error;
     if (r.would_block()) why = co_await connection_.wait(readiness::to_write, deadline);
     // A stop() ends what is waited for; what is to be said is said nevertheless.
-    if (why && why != errc::cancelled) {
-      ended_by_ = why == errc::timed_out ? "timeout" : "client left";
-      engine_.lost();
-      co_return;
-    }
+    if (!why || why == errc::cancelled) continue;
+    engine_.lost(why == errc::timed_out ? session_end::timeout : session_end::client_left);
+    co_return;
   }
+}
+
+// The tarpit: the reply waits, too.
+GATEPOST_DECL asio::awaitable<void> session_driver::pause(std::chrono::milliseconds wait) {
+  const time_point until = connection_.now() + wait;
+  const std::error_code ended = co_await connection_.wait(readiness::never, until);
+  if (ended == errc::connection_lost) engine_.lost();
 }
 
 GATEPOST_DECL asio::awaitable<void> session_driver::start_tls() {
   co_await flush();
-  if (engine_.phase() == smtp::phase::closed) co_return;
+  if (engine_.closed()) co_return;
   const time_point deadline = deadline_in(engine_.settings().limits.tls_timeout);
   const std::error_code failed = co_await connection_.accept_tls(*services_.tls, deadline);
-  if (failed) {
-    const std::string what = connection_.tls_error();
-    services_.observer.on_trouble({"tls", what, facts_.id});
-    ended_by_ = "tls failed";
-    engine_.lost();
+  if (!failed) {
+    facts_.tls = *connection_.tls();
+    engine_.tls_started();
     co_return;
   }
-  facts_.tls = *connection_.tls();
-  engine_.tls_started();
+  // In the middle of a handshake there is no way to say anything.
+  if (failed == errc::cancelled) {
+    engine_.lost(session_end::shutdown);
+    co_return;
+  }
+  const std::string what = connection_.tls_error();
+  services_.observer.on_trouble({"tls", what, facts_.id});
+  ended_by_ = "tls failed";
+  engine_.lost();
 }
 
 // --- Questions -----------------------------------------------------------------------------------
 
+// A port threw: that is trouble of ours, and no answer.
+GATEPOST_DECL verdict session_driver::threw(std::string_view where) {
+  const std::string what = detail::text_of(std::current_exception());
+  services_.observer.on_trouble({where, what, facts_.id});
+  return verdict::defer(replies::local_error);
+}
+
+GATEPOST_DECL void session_driver::cancel_policy() {
+  if (!policy_) return;
+  try {
+    policy_->cancel();
+  } catch (...) {
+    threw("policy");
+  }
+}
+
 GATEPOST_DECL asio::awaitable<void> session_driver::ask(smtp::stage s) {
-  const session_limits& limits = engine_.settings().limits;
-  late_ = left_ = false;
-  connection_.watch(this, connection_.now() + limits.processing_time);
+  const busy watched(*this);
   if (s == smtp::stage::message) {
     co_await ask_message();
-  } else {
-    verdict v;
-    if (s == smtp::stage::rcpt) v = co_await ask_recipient();
-    else if (s == smtp::stage::data) v = co_await ask_data();
-    else v = co_await ask_policy(s);
-    if (late_) v = verdict::defer(replies::took_too_long);
-    if (v.kind() == decision::drop) ended_by_ = "policy";
     if (left_) engine_.lost();
-    else engine_.answer(v);
+    co_return;
   }
-  connection_.watch(nullptr);
+  verdict v;
+  if (s == smtp::stage::rcpt) v = co_await ask_recipient();
+  else if (s == smtp::stage::data) v = co_await ask_data();
+  else v = co_await ask_policy(s);
+  if (late_) v = verdict::defer(replies::took_too_long);
+  if (left_) engine_.lost();
+  else engine_.answer(v);
 }
 
 GATEPOST_DECL asio::awaitable<verdict> session_driver::ask_policy(smtp::stage s) {
-  // XCLIENT begins the session anew, with another client.
-  if (s == smtp::stage::connect) policy_ = services_.policy.open(view_);
   verdict v;
   try {
+    // XCLIENT begins the session anew, with another client.
+    if (s == smtp::stage::connect) policy_ = services_.policy.open(view_);
     v = co_await policy_->ask(s);
-  } catch (const std::exception& e) {
-    services_.observer.on_trouble({"policy", e.what(), facts_.id});
-    v = verdict::defer(replies::local_error);
+  } catch (...) {
+    v = threw("policy");
   }
   co_return v;
 }
 
 GATEPOST_DECL asio::awaitable<verdict> session_driver::ask_recipient() {
   verdict v = co_await ask_policy(smtp::stage::rcpt);
-  if (!v.negative()) {
-    const time_point from = connection_.now();
-    try {
-      v = co_await services_.delivery.resolve(view_, engine_.asked_recipient());
-    } catch (const std::exception& e) {
-      services_.observer.on_trouble({"delivery", e.what(), facts_.id});
-      v = verdict::defer(replies::local_error);
-    }
-    services_.observer.on_verdict({facts_, engine_.envelope(), "rcpt", "delivery", v,
-                                   connection_.now() - from});
+  if (v.negative() || left_ || late_) co_return v;
+  const time_point from = connection_.now();
+  try {
+    v = co_await services_.delivery.resolve(view_, engine_.asked_recipient());
+  } catch (...) {
+    v = threw("delivery");
   }
+  services_.observer.on_verdict(
+      {facts_, engine_.envelope(), "rcpt", "delivery", v, connection_.now() - from});
   co_return v;
 }
 
 GATEPOST_DECL asio::awaitable<verdict> session_driver::ask_data() {
   verdict v = co_await ask_policy(smtp::stage::data);
-  if (v.negative()) co_return v;
-  try {
-    intake_ = co_await services_.delivery.begin(view_);
-  } catch (const std::exception& e) {
-    services_.observer.on_trouble({"delivery", e.what(), facts_.id});
-    intake_.reset();
-  }
-  if (!intake_) co_return verdict::defer(replies::local_error);
+  if (v.negative() || left_ || late_) co_return v;
   memory_ = memory_reservation(services_.memory);
-  if (!memory_.grow_to(engine_.settings().limits.read_buffer)) {
-    intake_.reset();
+  if (!memory_.grow_to(engine_.settings().limits.read_buffer))
     co_return verdict::defer(replies::no_storage);
+  try {
+    ignores_body_ = policy_->ignores_body();
+    intake_ = co_await services_.delivery.begin(view_);
+  } catch (...) {
+    v = threw("delivery");
   }
+  if (v.negative()) co_return v;
+  if (!intake_) co_return verdict::defer(replies::local_error);
   header_.begin(engine_.settings().limits.header);
-  ignores_body_ = policy_->ignores_body();
   message_octets_ = 0;
+  message_waited_ = {};
   message_started_ = connection_.now();
   co_return v;
 }
 
 GATEPOST_DECL asio::awaitable<void> session_driver::authenticate(std::string response) {
-  bool initial = engine_.has_initial_response();
+  const busy watched(*this);
+  const bool told = engine_.has_auth_response();
   auth_answer answer = auth_answer::failure(replies::bad_mechanism);
   try {
-    if (!auth_in_progress_) {
-      auth_ = services_.authenticator == nullptr
-                  ? nullptr
-                  : services_.authenticator->start(engine_.auth_mechanism(), facts_);
-    } else {
-      initial = true;
-    }
-    if (auth_) answer = co_await auth_->step(std::move(response), initial);
-  } catch (const std::exception& e) {
-    services_.observer.on_trouble({"auth", e.what(), facts_.id});
+    if (engine_.auth_begins())
+      auth_ = services_.authenticator->start(engine_.auth_mechanism(), facts_);
+    if (auth_) answer = co_await auth_->step(std::move(response), told);
+  } catch (...) {
+    threw("auth");
     answer = auth_answer::failure({454, {4, 7, 0}, "Temporary authentication failure"});
   }
-  auth_in_progress_ = answer.what() == auth_answer::kind::challenge;
-  if (!auth_in_progress_) auth_.reset();
-  engine_.answer_auth(answer);
+  if (answer.what() != auth_answer::kind::challenge) auth_.reset();
+  if (left_) engine_.lost();
+  else engine_.answer_auth(answer);
+}
+
+GATEPOST_DECL asio::awaitable<void> session_driver::start_delivery(std::string node) {
+  const busy watched(*this);
+  reply said;
+  try {
+    said = co_await services_.delivery.etrn(view_, std::move(node));
+  } catch (...) {
+    said = threw("delivery").reply();
+  }
+  if (left_) engine_.lost();
+  else engine_.answer_etrn(said);
 }
 
 // --- Message text --------------------------------------------------------------------------------
 
 GATEPOST_DECL asio::awaitable<void> session_driver::take_body(std::string_view text) {
-  if (header_.where() == header_collector::state::open) co_await take_header(text);
-  if (!ignores_body_) {
-    verdict v;
-    try {
-      v = co_await policy_->body(text);
-    } catch (const std::exception& e) {
-      services_.observer.on_trouble({"policy", e.what(), facts_.id});
-      v = verdict::defer(replies::local_error);
-    }
-    co_await settle(v);
+  if (header_.where() == header_collector::state::open &&
+      header_.add(text) != header_collector::state::open) {
+    const busy watched(*this);
+    co_await header_complete();
+    if (left_) engine_.lost();
   }
-  if (!intake_) co_return;  // refused: the rest is thrown away
+  if (!ignores_body_ && intake_ && !engine_.closed()) co_await look_at(text);
+  if (intake_ && !engine_.closed()) co_await write(text);
+}
+
+GATEPOST_DECL asio::awaitable<void> session_driver::look_at(std::string_view text) {
+  const busy watched(*this);
+  verdict v;
+  try {
+    v = co_await policy_->body(text);
+  } catch (...) {
+    v = threw("policy");
+  }
+  if (late_) v = verdict::defer(replies::took_too_long);
+  if (left_) engine_.lost();
+  else settle(v);
+}
+
+GATEPOST_DECL asio::awaitable<void> session_driver::write(std::string_view text) {
   std::error_code failed;
   try {
     failed = co_await intake_->write(text);
-  } catch (const std::exception& e) {
-    services_.observer.on_trouble({"delivery", e.what(), facts_.id});
+    if (failed) services_.observer.on_trouble({"delivery", failed.message(), facts_.id});
+  } catch (...) {
+    threw("delivery");
     failed = errc::spool_failed;
   }
   if (!failed) co_return;
-  services_.observer.on_trouble({"delivery", failed.message(), facts_.id});
   const bool full = failed == errc::spool_full || failed == errc::resource_limit;
   refuse(full ? replies::no_storage : replies::local_error);
-}
-
-GATEPOST_DECL asio::awaitable<void> session_driver::take_header(std::string_view text) {
-  if (header_.add(text) != header_collector::state::open) co_await header_complete();
 }
 
 GATEPOST_DECL asio::awaitable<void> session_driver::header_complete() {
@@ -325,23 +400,21 @@ GATEPOST_DECL asio::awaitable<void> session_driver::header_complete() {
   verdict v;
   try {
     v = co_await policy_->header_end(seen);
-  } catch (const std::exception& e) {
-    services_.observer.on_trouble({"policy", e.what(), facts_.id});
-    v = verdict::defer(replies::local_error);
+  } catch (...) {
+    v = threw("policy");
   }
-  co_await settle(v);
+  if (late_) v = verdict::defer(replies::took_too_long);
+  settle(v);
 }
 
 // A verdict in the middle of a message.
-GATEPOST_DECL asio::awaitable<void> session_driver::settle(const verdict& v) {
-  if (!v.negative()) co_return;
-  if (v.kind() == decision::drop) {
-    intake_.reset();
-    ended_by_ = "policy";
-    engine_.end(v.reply());
-    co_return;
-  }
-  refuse(engine_.settings().quote_id ? v.reply().quoting(facts_.id) : v.reply());
+GATEPOST_DECL void session_driver::settle(const verdict& v) {
+  if (!v.negative()) return;
+  refuse(v.reply());
+  // RFC 5321 §3.8: who says 421 closes the connection.
+  if (v.kind() != decision::drop && v.reply().code() != 421) return;
+  report_message("refused", v.reply(), {});
+  engine_.end(v.reply(), session_end::policy);
 }
 
 // From here on the message's text is thrown away.
@@ -359,59 +432,64 @@ GATEPOST_DECL asio::awaitable<void> session_driver::ask_message() {
     header_.finish();
     co_await header_complete();
   }
-  if (engine_.phase() == smtp::phase::closed) co_return;
+  if (left_ || engine_.closed()) co_return;
   if (refusal_) {
-    answer_message("refused", {}, *refusal_);
+    answer_message(detail::result_of(*refusal_), {}, *refusal_);
     co_return;
   }
-  const message_view seen{header_.header(), engine_.message_size()};
-  verdict v;
-  try {
-    v = co_await policy_->message(seen);
-  } catch (const std::exception& e) {
-    services_.observer.on_trouble({"policy", e.what(), facts_.id});
-    v = verdict::defer(replies::local_error);
-  }
-  if (left_) {
-    engine_.lost();
-    co_return;
-  }
+  const verdict v = co_await judge_message();
+  // stop_now() may have said 421: the client will come again.
+  if (left_ || engine_.closed()) co_return;
   if (v.kind() == decision::drop) {
-    ended_by_ = "policy";
     report_message("refused", v.reply(), {});
     engine_.answer(v);
     co_return;
   }
-  if (late_) v = verdict::defer(replies::took_too_long);
   co_await carry_out(v);
+}
+
+GATEPOST_DECL asio::awaitable<verdict> session_driver::judge_message() {
+  const message_view seen{header_.header(), engine_.message_size()};
+  verdict v;
+  try {
+    v = co_await policy_->message(seen);
+  } catch (...) {
+    v = threw("policy");
+  }
+  if (late_) v = verdict::defer(replies::took_too_long);
+  co_return v;
 }
 
 GATEPOST_DECL asio::awaitable<void> session_driver::carry_out(const verdict& v) {
   judgement j = judge(v);
   if (!j.refusal.empty()) {
-    const reply said = engine_.settings().quote_id ? j.refusal.quoting(facts_.id) : j.refusal;
-    answer_message(said.temporary() ? "deferred" : "refused", {}, said, j.each);
+    answer_message(detail::result_of(j.refusal), {}, j.refusal, j.each);
     co_return;
   }
-  if (j.takers.empty()) {  // nobody was refused, so it is discarded
+  if (j.takers.empty()) {  // somebody's copy is discarded, and nobody else gets one
     intake_.reset();
     answer_message("discarded", {}, replies::ok, j.each);
     co_return;
   }
+  log_left_out(v, j);
   committing_ = true;
   delivery_outcome outcome = co_await commit(v, j);
   committing_ = false;
-  if (late_ && outcome.overall.positive()) {
-    co_await intake_->revoke();
+  fill_replies(outcome, j);
+  const bool exact = engine_.replies_per_recipient();
+  bool taken = outcome.overall.positive();
+  if (exact) taken = taken || std::any_of(outcome.each.begin(), outcome.each.end(), std::mem_fn(&reply::positive));
+  if (late_ && taken) {
+    co_await revoke();
+    taken = false;
     outcome = delivery_outcome(replies::took_too_long);
+    fill_replies(outcome, j);
   }
   intake_.reset();
-  fill_replies(outcome, j);
-  const bool good = outcome.overall.positive();
-  const std::string_view result = !good    ? (outcome.overall.temporary() ? "deferred" : "refused")
+  const std::string_view result = !taken   ? detail::result_of(outcome.overall)
                                   : j.hold ? "held"
                                            : "accepted";
-  answer_message(result, outcome.queue_id, outcome.overall, j.each);
+  answer_message(result, taken ? std::string_view(outcome.queue_id) : "", outcome.overall, j.each);
 }
 
 GATEPOST_DECL session_driver::judgement session_driver::judge(const verdict& v) const {
@@ -419,31 +497,46 @@ GATEPOST_DECL session_driver::judgement session_driver::judge(const verdict& v) 
   const std::size_t n = engine_.envelope().recipients().size();
   j.each.resize(n);
   const verdict* worst = nullptr;
+  bool discards = false;
   for (std::size_t i = 0; i < n; ++i) {
     const verdict* mine = &v;
     if (v.has_effects())
       for (const auto& [index, own] : v.what_else().recipients)
         if (index == i) mine = &own;
     if (mine->negative()) {
-      j.each[i] = engine_.settings().quote_id ? mine->reply().quoting(facts_.id) : mine->reply();
+      j.each[i] = mine->reply();
+      // 421 speaks of the connection, which goes on.
+      if (mine->reply().code() == 421)
+        j.each[i] = reply(451, mine->reply().enhanced(), std::string(mine->reply().text()));
       // A permanent refusal weighs more than a temporary one.
-      if (worst == nullptr || worst->kind() == decision::defer) worst = mine;
+      if (worst == nullptr || !worst->reply().permanent()) worst = mine;
     } else if (mine->kind() == decision::discard) {
       j.each[i] = replies::ok;
       j.reason = mine->reason();
+      discards = true;
     } else {
       j.takers.push_back(i);
       if (mine->kind() == decision::hold) j.hold = true, j.reason = mine->reason();
     }
   }
+  if (worst == nullptr) return j;
   const bool exact = engine_.replies_per_recipient();
-  const bool all = worst != nullptr && j.takers.empty();
-  const bool merged = !exact && engine_.settings().merge == merge_rule::refuse_if_any;
-  if (worst != nullptr && (all || merged)) {
+  const bool all = j.takers.empty() && !discards;
+  if (all || (!exact && engine_.settings().merge == merge_rule::refuse_if_any)) {
     j.refusal = worst->reply();
     if (!exact) j.each.clear();
   }
   return j;
+}
+
+// merge_rule::accept_if_any: who gets nothing although the client hears 250.
+GATEPOST_DECL void session_driver::log_left_out(const verdict& v, const judgement& j) const {
+  if (engine_.replies_per_recipient() || !v.has_effects()) return;
+  for (const auto& [index, own] : v.what_else().recipients) {
+    if (!own.negative() || index >= j.each.size()) continue;
+    services_.observer.on_verdict({facts_, engine_.envelope(), "message",
+                                   engine_.envelope().recipients()[index].forward_path.text(), own, {}});
+  }
 }
 
 GATEPOST_DECL asio::awaitable<delivery_outcome> session_driver::commit(const verdict& v,
@@ -457,11 +550,23 @@ GATEPOST_DECL asio::awaitable<delivery_outcome> session_driver::commit(const ver
   delivery_outcome outcome;
   try {
     outcome = co_await intake_->commit(what);
-  } catch (const std::exception& e) {
-    services_.observer.on_trouble({"delivery", e.what(), facts_.id});
+  } catch (...) {
+    threw("delivery");
     outcome = delivery_outcome(replies::local_error);
   }
+  if (!detail::is_final(outcome.overall)) outcome.overall = replies::local_error;
+  for (reply& r : outcome.each)
+    if (!detail::is_final(r)) r = replies::local_error;
   co_return outcome;
+}
+
+// The client will send the message again.
+GATEPOST_DECL asio::awaitable<void> session_driver::revoke() {
+  try {
+    co_await intake_->revoke();
+  } catch (...) {
+    threw("delivery");
+  }
 }
 
 // The recipients that took the message get the delivery's replies.
@@ -516,19 +621,26 @@ GATEPOST_DECL void session_driver::answer_message(std::string_view result, std::
 GATEPOST_DECL void session_driver::report_message(std::string_view result, const reply& said,
                                                   std::string_view queue_id) {
   reported_ = true;
+  const bool begun = message_started_ != time_point{};
   services_.observer.on_message({facts_, engine_.envelope(), result, queue_id, said,
-                                 engine_.message_size(), connection_.now() - message_started_});
+                                 engine_.message_size(),
+                                 begun ? connection_.now() - message_started_ : time_point::duration{}});
 }
 
 // The transaction is over: by its end, by RSET or the like, or because the engine refused the text.
 GATEPOST_DECL void session_driver::over(const reply* said) {
-  if (said != nullptr && !reported_)
-    report_message(said->temporary() ? "deferred" : "refused", *said, {});
+  if (said != nullptr && !reported_) report_message(detail::result_of(*said), *said, {});
   reported_ = false;
   refusal_.reset();
   intake_.reset();
   memory_.release();
-  if (policy_) policy_->reset();
+  message_octets_ = 0;
+  message_started_ = {};
+  try {
+    if (policy_) policy_->reset();
+  } catch (...) {
+    threw("policy");
+  }
 }
 
 // --- Watching ------------------------------------------------------------------------------------
@@ -537,13 +649,12 @@ GATEPOST_DECL void session_driver::on_left() {
   // What it has sent already may still be a whole transaction; and what is being made safe is made safe.
   if (engine_.has_input() || committing_) return;
   left_ = true;
-  ended_by_ = "client left";
-  if (policy_) policy_->cancel();
+  cancel_policy();
 }
 
 GATEPOST_DECL void session_driver::on_late() {
   late_ = true;
-  if (policy_ && !committing_) policy_->cancel();
+  if (!committing_) cancel_policy();
 }
 
 GATEPOST_DECL void session_driver::on_line(bool from_client, std::string_view line) {

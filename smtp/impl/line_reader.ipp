@@ -15,8 +15,7 @@ struct line_reader::block {
   block(const char* p, std::size_t n, bool starts_after_cr, line_ends ends) noexcept {
     const detail::octet_masks octets = detail::octets_of(p, n);
     const std::uint64_t after_cr = octets.cr << 1 | (starts_after_cr ? 1U : 0U);
-    const std::uint64_t line_end =
-        ends == line_ends::normalise ? octets.lf : octets.lf & after_cr;
+    const std::uint64_t line_end = ends == line_ends::normalise ? octets.lf : octets.lf & after_cr;
     has_end = line_end != 0;
     size = has_end ? static_cast<std::size_t>(std::countr_zero(line_end)) + 1 : n;
     const std::uint64_t mine = detail::low_bits(size);

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "smtp/reply.hpp"
+#include "smtp/utf8.hpp"
 
 namespace gatepost::smtp {
 namespace detail {
@@ -27,34 +28,45 @@ inline void append_prefix(std::string& out, int code, enhanced_code enhanced, bo
   out.push_back(' ');
 }
 
-// RFC 5321 §4.2: textstring = 1*(%d09 / %d32-126). UTF-8 passes (RFC 6531 §3.7.4.2), controls do not.
+// As much of `line` as fits, without half a UTF-8 sequence at its end.
+inline std::string_view cut_line(std::string_view line, std::size_t room) {
+  if (line.size() <= room) return line;
+  std::size_t end = room;
+  while (end > 0 && (static_cast<unsigned char>(line[end]) & 0xC0) == 0x80) --end;
+  return line.substr(0, end);
+}
+
+// RFC 5321 §4.2: textstring = 1*(%d09 / %d32-126). UTF-8 passes (RFC 6531 §3.7.4.2); controls do not, nor
+// does what is neither.
 inline void append_text(std::string& out, std::string_view line) {
-  // Code, separator, enhanced code and CRLF take at most 4 + 10 + 2 octets.
-  constexpr std::size_t room = reply::max_line - 16;
-  if (line.size() > room) {
-    line = line.substr(0, room);
-    // Not in the middle of a UTF-8 sequence.
-    while (!line.empty() && (static_cast<unsigned char>(line.back()) & 0xC0) == 0x80)
-      line.remove_suffix(1);
-    if (!line.empty() && static_cast<unsigned char>(line.back()) >= 0xC0) line.remove_suffix(1);
-  }
   const std::size_t start = out.size();
   out.append(line);
+  const bool utf8 = valid_utf8(line);
   for (std::size_t i = start; i < out.size(); ++i) {
     const auto c = static_cast<unsigned char>(out[i]);
     if ((c < 0x20 && c != '\t') || c == 0x7F) out[i] = ' ';
+    if (c >= 0x80 && !utf8) out[i] = '?';
   }
 }
 
 inline void append_reply_lines(std::string& out, int code, enhanced_code enhanced,
-                               std::string_view text) {
+                               std::string_view text, std::string_view id) {
+  // Code, separator, enhanced code ("5.999.999 ") and CRLF; " (" and ")" around an id, which is cut too.
+  constexpr std::size_t around = 4 + 10 + 2;
+  id = id.substr(0, reply::max_line / 4);
   for (std::size_t lines = 1;; ++lines) {
     const std::size_t newline = text.find('\n');
     const bool last = newline == std::string_view::npos || lines == reply::max_lines;
+    const bool quotes = last && !id.empty();
     std::string_view line = text.substr(0, newline);
-    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+    if (line.ends_with('\r')) line.remove_suffix(1);
     append_prefix(out, code, enhanced, last);
-    append_text(out, line);
+    append_text(out, cut_line(line, reply::max_line - around - (quotes ? id.size() + 3 : 0)));
+    if (quotes) {
+      out.append(" (");
+      append_text(out, id);
+      out.push_back(')');
+    }
     out.append("\r\n");
     if (last) return;
     text.remove_prefix(newline + 1);
@@ -70,7 +82,8 @@ GATEPOST_DECL reply::reply(int code, enhanced_code enhanced, std::string text)
   const auto klass = static_cast<std::uint8_t>(code_ / 100);
   // RFC 3463 §2 knows the classes 2, 4 and 5; RFC 2034 §4: no enhanced code in a 3xx reply.
   if (klass == 3) enhanced_ = {};
-  if (!enhanced_.empty() && enhanced_.klass != klass) enhanced_ = {klass, 0, 0};
+  const bool bad = enhanced_.klass != klass || enhanced_.subject > 999 || enhanced_.detail > 999;
+  if (!enhanced_.empty() && bad) enhanced_ = {klass, 0, 0};
 }
 
 GATEPOST_DECL reply reply::quoting(std::string_view id) const {
@@ -80,8 +93,9 @@ GATEPOST_DECL reply reply::quoting(std::string_view id) const {
   return r;
 }
 
-GATEPOST_DECL void reply::append_to(std::string& out, bool with_enhanced) const {
-  detail::append_reply_lines(out, code_, with_enhanced ? enhanced_ : enhanced_code{}, text());
+GATEPOST_DECL void reply::append_to(std::string& out, bool with_enhanced,
+                                    std::string_view id) const {
+  detail::append_reply_lines(out, code_, with_enhanced ? enhanced_ : enhanced_code{}, text(), id);
 }
 
 GATEPOST_DECL std::string reply::to_string() const {
@@ -94,8 +108,9 @@ GATEPOST_DECL std::string reply::to_string() const {
   return out;
 }
 
-GATEPOST_DECL void append_reply(std::string& out, const fixed_reply& r, bool with_enhanced) {
-  detail::append_reply_lines(out, r.code, with_enhanced ? r.enhanced : enhanced_code{}, r.text);
+GATEPOST_DECL void append_reply(std::string& out, const fixed_reply& r, bool with_enhanced,
+                                std::string_view id) {
+  detail::append_reply_lines(out, r.code, with_enhanced ? r.enhanced : enhanced_code{}, r.text, id);
 }
 
 }  // namespace gatepost::smtp

@@ -10,8 +10,8 @@ namespace detail {
 
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// RFC 5321 §4.2: three digits, then '-', a blank, or the end. Second and third digits that nobody has
-// defined are read by the first (§4.3.2).
+// RFC 5321 §4.2: three digits, then '-', a blank, or the end. Second and third digits that nobody
+// has defined are read by the first (§4.3.2).
 inline std::optional<int> read_reply_code(std::string_view line) {
   if (line.size() < 3 || line[0] < '2' || line[0] > '5') return std::nullopt;
   if (!is_digit(line[1]) || !is_digit(line[2])) return std::nullopt;
@@ -120,7 +120,10 @@ GATEPOST_DECL void reply_reader::take_line() {
 GATEPOST_DECL void reply_reader::next() {
   reply_.code_ = 0;
   reply_.enhanced_ = {};
+  // A connection that is kept for later keeps no memory of the longest reply that it ever saw.
+  constexpr std::size_t kept = 4096;
   reply_.text_.clear();
+  if (reply_.text_.capacity() > kept) std::string().swap(reply_.text_);
   line_.clear();
   octets_ = 0;
   lines_ = 0;

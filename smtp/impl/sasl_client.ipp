@@ -32,7 +32,8 @@ class plain_client final : public sasl_client {
   bool said_ = false;
 };
 
-// draft-murchison-sasl-login: the server asks for the name, then for the password, in words of its own.
+// draft-murchison-sasl-login: the server asks for the name, then for the password, in words of its
+// own.
 class login_client final : public sasl_client {
  public:
   explicit login_client(const credentials& login) : login_(login) {}

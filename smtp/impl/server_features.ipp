@@ -69,7 +69,8 @@ inline void read_parameters(server_features& f, extension e, std::string_view te
 }
 
 inline void read_feature(server_features& f, std::string_view line, extension_set ignored) {
-  // "AUTH=LOGIN" is how servers of the last century write "AUTH LOGIN", and some of today for their sake.
+  // "AUTH=LOGIN" is how servers of the last century write "AUTH LOGIN", and some of today for their
+  // sake.
   const bool old_auth = line.size() > 5 && upper_case(line.substr(0, 5)) == "AUTH=";
   const std::string_view keyword = take_until(line, old_auth ? '=' : ' ');
   if (!is_feature_name(keyword)) return;

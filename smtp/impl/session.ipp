@@ -12,15 +12,35 @@
 #include "smtp/impl/session_reading.ipp"
 
 namespace gatepost::smtp {
+namespace detail {
+
+// RFC 9422 §4: a limit has one to six digits, and 0 is none.
+constexpr bool can_be_told(std::size_t limit) { return limit > 0 && limit <= 999999; }
+
+}  // namespace detail
+
+GATEPOST_DECL std::string_view to_string(session_end e) {
+  switch (e) {
+    case session_end::open: return "open";
+    case session_end::quit: return "quit";
+    case session_end::client_left: return "client left";
+    case session_end::timeout: return "timeout";
+    case session_end::limit: return "limit";
+    case session_end::policy: return "policy";
+    case session_end::protocol: return "protocol";
+    case session_end::shutdown: return "shutdown";
+  }
+  return "?";
+}
 
 GATEPOST_DECL session::session(const smtp::channel& channel, session_facts& facts, buffer_pool& pool,
-                               bool tls_available)
+                               session_abilities can)
     : channel_(&channel),
       facts_(facts),
       input_(pool),
       lines_(channel.line_ends),
       question_(smtp::stage::connect),
-      tls_available_(tls_available) {}
+      can_(can) {}
 
 GATEPOST_DECL action session::next() {
   assert(!asked_ && "next() while an answer is awaited");
@@ -38,9 +58,18 @@ GATEPOST_DECL action session::next() {
     if (pause_.count() > 0)
       return {.kind = action_kind::pause, .wait = std::exchange(pause_, std::chrono::milliseconds(0))};
     if (output().size() > channel_->limits.pending_output) return {.kind = action_kind::flush};
-    if (phase_ == smtp::phase::closed) return {.kind = action_kind::close};
-    if (question_) return begin_question(*std::exchange(question_, std::nullopt));
+    if (closed()) {
+      // Only here: whoever ends a session may still hold a view of its input.
+      input_.clear();
+      input_.release_if_empty();
+      return {.kind = action_kind::close};
+    }
     if (step_) return {.kind = *std::exchange(step_, std::nullopt), .text = step_text_};
+    if (stopping_ && !envelope_.active()) {
+      end(reply(replies::shutting_down), session_end::shutdown);
+      continue;
+    }
+    if (question_) return begin_question(*std::exchange(question_, std::nullopt));
 
     std::optional<action> todo;
     switch (phase_) {
@@ -62,53 +91,48 @@ GATEPOST_DECL void session::sent(std::size_t octets) {
   sent_ = 0;
 }
 
-GATEPOST_DECL void session::lost() {
-  // Nobody is there to be told.
+GATEPOST_DECL void session::lost(session_end why) {
   output_.clear();
   sent_ = 0;
-  close_session();
+  asked_.reset();
+  close_session(why);
 }
 
-GATEPOST_DECL void session::timed_out() { end(reply(replies::idle_too_long)); }
+GATEPOST_DECL void session::timed_out() {
+  end(reply(replies::idle_too_long), session_end::timeout);
+}
 
-GATEPOST_DECL void session::end(const reply& last_words) {
-  if (phase_ == smtp::phase::closed) return;
+GATEPOST_DECL void session::end(const reply& last_words, session_end why) {
+  if (closed()) return;
   asked_.reset();
   say(last_words);
-  close_session();
+  close_session(why);
 }
 
-GATEPOST_DECL void session::stop() {
-  stopping_ = true;
-  const bool busy = envelope_.active() || asked_ || question_ || step_ || phase_ == smtp::phase::body;
-  if (!busy) end(reply(replies::shutting_down));
-}
-
-GATEPOST_DECL void session::close_session() {
-  if (envelope_.active()) end_transaction();
+GATEPOST_DECL void session::close_session(session_end why) {
+  if (closed()) return;
+  phase_ = smtp::phase::closed;
+  ended_by_ = why;
   question_.reset();
   step_.reset();
-  input_.clear();
-  input_.release_if_empty();
-  phase_ = smtp::phase::closed;
+  end_transaction();
 }
 
 GATEPOST_DECL void session::switch_channel(const smtp::channel& channel) {
   channel_ = &channel;
-  lines_ = line_reader(channel.line_ends);
+  // Half a line is read to its end as it was begun: it must not become two.
+  if (lines_.pending() == 0) lines_ = line_reader(channel.line_ends);
 }
 
 // The envelope stays until the next next(), for whoever sees the reset action.
 GATEPOST_DECL void session::end_transaction(const reply* said) {
-  if (!envelope_.active()) return;
+  if (!envelope_.active() || clear_) return;
   if (said != nullptr) reset_reply_ = *said;
   reset_ = true;
   refused_.reset();
   chunked_ = last_chunk_ = false;
   drained_ = 0;
-  if (phase_ == smtp::phase::closed) return;
-  phase_ = smtp::phase::ready;
-  if (stopping_) end(reply(replies::shutting_down));
+  if (!closed()) phase_ = smtp::phase::ready;
 }
 
 // --- Answers -------------------------------------------------------------------------------------
@@ -121,9 +145,9 @@ GATEPOST_DECL action session::begin_question(smtp::stage s) {
 GATEPOST_DECL void session::answer(const verdict& v) {
   if (!asked_) return;  // end() came first
   const smtp::stage s = *std::exchange(asked_, std::nullopt);
-  if (v.kind() == decision::drop) {
-    say_refusal(v);
-    close_session();
+  // RFC 5321 §3.8: who says 421 closes the connection.
+  if (v.kind() == decision::drop || (v.negative() && v.reply().code() == 421)) {
+    end(v.reply(), session_end::policy);
     return;
   }
   switch (s) {
@@ -136,12 +160,12 @@ GATEPOST_DECL void session::answer(const verdict& v) {
     case smtp::stage::tls:
     case smtp::stage::auth:
       // The client has its 220 or 235 already; what is left to us is not to go on.
-      if (v.negative()) end(reply(421, {4, 7, 0}, std::string(v.reply().text())));
+      if (v.negative())
+        end(reply(421, {4, 7, 0}, std::string(v.reply().text())), session_end::policy);
       break;
     case smtp::stage::header_end:
     case smtp::stage::body: break;  // not the engine's questions
   }
-  if (stopping_ && !envelope_.active()) end(reply(replies::shutting_down));
 }
 
 GATEPOST_DECL void session::answer_connect(const verdict& v) {
@@ -151,11 +175,10 @@ GATEPOST_DECL void session::answer_connect(const verdict& v) {
   }
   // RFC 5321 §3.1: 554 instead of the greeting, and then we wait for QUIT. 421 does not wait.
   if (v.kind() == decision::defer) {
-    end(reply(421, {4, 7, 0}, std::string(v.reply().text())));
+    end(reply(421, {4, 7, 0}, std::string(v.reply().text())), session_end::policy);
     return;
   }
-  const reply why(554, {5, 7, 1}, std::string(v.reply().text()));
-  say(channel_->quote_id ? why.quoting(facts_.id) : why);
+  say(reply(554, {5, 7, 1}, std::string(v.reply().text())));
   phase_ = smtp::phase::rejected;
 }
 
@@ -169,10 +192,12 @@ GATEPOST_DECL void session::greet() {
 
 GATEPOST_DECL void session::answer_hello(const verdict& v) {
   if (v.negative()) {
-    phase_ = smtp::phase::start;
-    say_refusal(v);
+    // RFC 5321 §4.1.4: the server "MUST stay in the same state ... that it was in before".
+    facts_.helo.swap(previous_helo_);
+    say(v.reply());
     return;
   }
+  end_transaction();  // RFC 5321 §4.1.4: as RSET
   facts_.protocol = next_protocol_;
   phase_ = smtp::phase::ready;
   spoke_ = true;
@@ -214,12 +239,9 @@ GATEPOST_DECL void session::say_extension(const extension_row& row, std::string&
       line.append(" ");
       number(limits.message);
       break;
-    case extension::limits:  // RFC 9422 §4
-      line.append(" RCPTMAX=");
-      number(limits.recipients);
-      if (limits.transactions == 0) break;
-      line.append(" MAILMAX=");
-      number(limits.transactions);
+    case extension::limits:
+      if (detail::can_be_told(limits.recipients)) line.append(" RCPTMAX="), number(limits.recipients);
+      if (detail::can_be_told(limits.transactions)) line.append(" MAILMAX="), number(limits.transactions);
       break;
     case extension::auth:
       for (const std::string& m : channel_->auth_mechanisms) line.append(" ").append(m);
@@ -237,20 +259,23 @@ GATEPOST_DECL void session::say_extension(const extension_row& row, std::string&
 // What is offered now: some extensions depend on how the session stands.
 GATEPOST_DECL extension_set session::offered() const {
   extension_set now = channel_->extensions;
-  if (!tls_available_ || facts_.tls) now.remove(extension::starttls);
+  if (!can_.tls || facts_.tls) now.remove(extension::starttls);
   // RFC 8689 §2: only once TLS is on.
   if (!facts_.tls) now.remove(extension::requiretls);
-  const bool auth = !channel_->auth_mechanisms.empty() &&
+  const bool auth = can_.auth && !channel_->auth_mechanisms.empty() &&
                     (facts_.tls || channel_->auth_without_tls) && !facts_.authenticated();
   if (!auth) now.remove(extension::auth);
   if (!channel_->xclient_from.contains(facts_.peer.address))
     now.remove(extension::xclient).remove(extension::xforward);
+  const session_limits& limits = channel_->limits;
+  if (!detail::can_be_told(limits.recipients) && !detail::can_be_told(limits.transactions))
+    now.remove(extension::limits);
   return now;
 }
 
 GATEPOST_DECL void session::answer_mail(const verdict& v) {
   if (v.negative()) {
-    say_refusal(v);
+    say(v.reply());
     end_transaction();
     return;
   }
@@ -262,9 +287,9 @@ GATEPOST_DECL void session::answer_rcpt(const verdict& v) {
   const session_limits& limits = channel_->limits;
   if (v.negative()) {
     envelope_.take_back();
-    say_refusal(v);
+    say(v.reply());
     if (limits.bad_recipients != 0 && ++facts_.bad_recipients > limits.bad_recipients)
-      end(reply(replies::too_many_errors));
+      end(reply(replies::too_many_errors), session_end::limit);
     return;
   }
   const auto all = envelope_.recipients();
@@ -286,9 +311,10 @@ GATEPOST_DECL void session::answer_data(const verdict& v) {
     return;
   }
   if (v.negative()) {
-    say_refusal(v);
-    // Text that was sent ahead must not be read as commands.
-    if (!input_.empty()) close_session();
+    say(v.reply());
+    // RFC 2920 §3.1: DATA ends a group of commands. What follows it here is text that did not wait for
+    // 354, and must not be read as commands.
+    if (!input_.empty()) close_session(session_end::protocol);
     else end_transaction();
     return;
   }
@@ -304,7 +330,7 @@ GATEPOST_DECL bool session::replies_per_recipient() const {
 
 GATEPOST_DECL void session::answer_message(const reply& overall, std::span<const reply> each) {
   asked_.reset();
-  if (phase_ == smtp::phase::closed) return;
+  if (closed()) return;
   if (overall.positive()) ++facts_.messages;
   const auto one = [&](std::size_t i) { say(i < each.size() ? each[i] : overall); };
   const std::size_t recipients = envelope_.recipients().size();
@@ -318,11 +344,13 @@ GATEPOST_DECL void session::answer_message(const reply& overall, std::span<const
   } else {
     say(overall);
   }
+  const bool last_words = overall.code() == 421;  // RFC 5321 §3.8
   end_transaction();
+  if (last_words) close_session(session_end::policy);
 }
 
 GATEPOST_DECL void session::answer_auth(const auth_answer& a) {
-  if (phase_ == smtp::phase::closed) return;
+  if (closed()) return;
   switch (a.what()) {
     case auth_answer::kind::challenge: {
       // RFC 4954 §4: "334 " and the challenge in base64.
@@ -341,13 +369,14 @@ GATEPOST_DECL void session::answer_auth(const auth_answer& a) {
     case auth_answer::kind::failure:
       phase_ = smtp::phase::ready;
       say(a.reply());
-      if (++auth_failures_ >= channel_->limits.auth_failures) end(reply(replies::too_many_errors));
+      if (++auth_failures_ >= channel_->limits.auth_failures)
+        end(reply(replies::too_many_errors), session_end::limit);
       return;
   }
 }
 
 GATEPOST_DECL void session::answer_etrn(const reply& r) {
-  if (phase_ != smtp::phase::closed) say(r);
+  if (!closed()) say(r);
 }
 
 // RFC 3207 §4.2: forget everything that was learnt before TLS.
@@ -368,21 +397,23 @@ GATEPOST_DECL void session::refuse_message(reply why) {
 
 // --- Talking -------------------------------------------------------------------------------------
 
+// What a refusal has at its end: see channel::quote_id.
+GATEPOST_DECL std::string_view session::quoted_id(int code) const {
+  return code >= 400 && channel_->quote_id ? std::string_view(facts_.id) : std::string_view();
+}
+
 GATEPOST_DECL void session::say(const fixed_reply& r) {
   const std::size_t from = output_.size();
-  append_reply(output_, r, channel_->extensions.has(extension::enhancedstatuscodes));
+  append_reply(output_, r, channel_->extensions.has(extension::enhancedstatuscodes), quoted_id(r.code));
   tap_output(from);
 }
 
 GATEPOST_DECL void session::say(const reply& r) {
+  // No reply at all, or one that ends nothing: a mistake of whoever answered.
+  if (r.code() < 200 || r.code() / 100 == 3) return say(replies::local_error);
   const std::size_t from = output_.size();
-  r.append_to(output_, channel_->extensions.has(extension::enhancedstatuscodes));
+  r.append_to(output_, channel_->extensions.has(extension::enhancedstatuscodes), quoted_id(r.code()));
   tap_output(from);
-}
-
-GATEPOST_DECL void session::say_refusal(const verdict& v) {
-  if (channel_->quote_id && !facts_.id.empty()) say(v.reply().quoting(facts_.id));
-  else say(v.reply());
 }
 
 GATEPOST_DECL void session::bad_command(const fixed_reply& r) {
@@ -398,7 +429,8 @@ GATEPOST_DECL void session::bad_command(const reply& r) {
 GATEPOST_DECL void session::count_bad_command() {
   ++facts_.bad_commands;
   pause_ = channel_->tarpit * std::min<std::uint32_t>(facts_.bad_commands, 10);
-  if (facts_.bad_commands > channel_->limits.bad_commands) end(reply(replies::too_many_errors));
+  if (facts_.bad_commands > channel_->limits.bad_commands)
+    end(reply(replies::too_many_errors), session_end::limit);
 }
 
 GATEPOST_DECL void session::tap_output(std::size_t from) {

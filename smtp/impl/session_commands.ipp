@@ -40,22 +40,23 @@ inline reply syntax_reply(errc e, enhanced_code address, std::string_view usage)
 
 GATEPOST_DECL const session::handler_row* session::find_handler(smtp::verb v) {
   // One row per verb: who handles it, which extension it needs, whether it may come before TLS where TLS
-  // is required (RFC 3207 §4), and whether it is idle talk.
+  // is required (RFC 3207 §4), whether it is idle talk, and whether it may have UTF-8.
   static constexpr handler_row rows[] = {
       {verb::helo, &session::on_hello, {}, false, true},
       {verb::ehlo, &session::on_hello, {}, true, true},
       {verb::lhlo, &session::on_hello, {}, true, true},
-      {verb::mail, &session::on_mail, {}, false, false},
-      {verb::rcpt, &session::on_rcpt, {}, false, false},
+      {verb::mail, &session::on_mail, {}, false, false, utf8_use::judged_by_handler},
+      {verb::rcpt, &session::on_rcpt, {}, false, false, utf8_use::judged_by_handler},
       {verb::data, &session::on_data, {}, false, false},
-      {verb::bdat, &session::on_bdat, {}, true, false},  // its handler has octets to skip
-      {verb::rset, &session::on_rset, {}, true, true},
+      // Its handler has octets to skip, whatever is wrong with the line.
+      {verb::bdat, &session::on_bdat, {}, true, false, utf8_use::judged_by_handler},
+      {verb::rset, &session::on_rset, {}, false, true},
       {verb::noop, &session::on_noop, {}, true, true},
       {verb::quit, &session::on_quit, {}, true, false},
-      {verb::vrfy, &session::on_vrfy, extension::vrfy, false, true},
-      {verb::expn, &session::on_vrfy, extension::expn, false, true},
+      {verb::vrfy, &session::on_vrfy, extension::vrfy, false, true, utf8_use::with_smtputf8},
+      {verb::expn, &session::on_vrfy, extension::expn, false, true, utf8_use::with_smtputf8},
       {verb::help, &session::on_help, extension::help, false, true},
-      {verb::starttls, &session::on_starttls, extension::starttls, true, false},
+      {verb::starttls, &session::on_starttls, extension::starttls, true, true},
       {verb::auth, &session::on_auth, extension::auth, false, true},
       {verb::etrn, &session::on_etrn, extension::etrn, false, true},
       {verb::xclient, &session::on_xclient, extension::xclient, true, true},
@@ -74,35 +75,58 @@ GATEPOST_DECL void session::handle(std::string_view line) {
                                                      : replies::unknown_command);
     return;
   }
-  tap_input(c->verb == verb::auth ? line.substr(0, line.find(' ', line.find(' ') + 1)) : line);
+  tap_command(*c, line);
+  if (skipping_chunks_ && c->verb != verb::bdat) {
+    skipping_chunks_ = false;
+    drained_ = 0;
+  }
 
   const handler_row* row = find_handler(c->verb);
   if (row == nullptr) {
-    if (!spoke_ && detail::is_foreign_protocol(c->word)) end(reply(replies::go_away));
+    if (!spoke_ && detail::is_foreign_protocol(c->word))
+      end(reply(replies::go_away), session_end::protocol);
     else bad_command(replies::unknown_command);
     return;
   }
-  if (phase_ == smtp::phase::rejected && c->verb != verb::quit) {
-    bad_command(replies::bad_sequence);
-    return;
-  }
-  const bool to_proxies = c->verb == verb::xclient || c->verb == verb::xforward;
-  const extension_set known = to_proxies ? offered() : channel_->extensions;
-  if (row->needs && !known.has(*row->needs)) {
-    bad_command(replies::not_offered);
-    return;
-  }
-  if (channel_->require_tls && !facts_.tls && !row->before_tls) {
-    bad_command(replies::tls_first);
-    return;
-  }
-  if (const fixed_reply* why = refusal_of(c->verb, phase_)) {
+  if (const fixed_reply* why = objection_to(*c, *row)) {
     bad_command(*why);
     return;
   }
-  if (row->idle && ++idle_commands_ > channel_->limits.idle_commands) count_bad_command();
-  if (phase_ == smtp::phase::closed) return;
-  (this->*row->handle)(*c);
+  if (row->idle) count_idle_command();
+  if (!closed()) (this->*row->handle)(*c);
+}
+
+// What stands against this command, here and now.
+GATEPOST_DECL const fixed_reply* session::objection_to(const command_line& c,
+                                                       const handler_row& row) const {
+  if (phase_ == smtp::phase::rejected && c.verb != verb::quit) return &replies::bad_sequence;
+  const bool to_proxies = c.verb == verb::xclient || c.verb == verb::xforward;
+  const extension_set known = to_proxies ? offered() : channel_->extensions;
+  if (row.needs && !known.has(*row.needs)) return &replies::not_offered;
+  if (channel_->require_tls && !facts_.tls && !row.before_tls) return &replies::tls_first;
+  if (const fixed_reply* why = refusal_of(c.verb, phase_)) return why;
+  if (c.ascii || row.utf8 == utf8_use::judged_by_handler) return nullptr;
+  // RFC 5321 §2.4: "Receiving systems SHOULD reject such commands, normally using '500 syntax error -
+  // invalid character' replies". RFC 6531 §3.7.4.2 has it in VRFY and EXPN.
+  const bool allowed = row.utf8 == utf8_use::with_smtputf8 && known.has(extension::smtputf8);
+  return allowed ? nullptr : &replies::not_ascii;
+}
+
+GATEPOST_DECL void session::tap_command(const command_line& c, std::string_view line) {
+  const bool unknown = c.verb == verb::unknown;
+  const bool secret = unknown && after_auth_;  // the answers of a client that did not wait for challenges
+  if (!unknown) after_auth_ = c.verb == verb::auth;
+  if (tap_ == nullptr) return;
+  if (secret) return tap_input("(masked)");
+  if (c.verb != verb::auth) return tap_input(line);
+  const std::string_view mechanism = c.argument.substr(0, c.argument.find_first_of(" \t"));
+  const char* end = mechanism.empty() ? c.word.data() + c.word.size() : mechanism.data() + mechanism.size();
+  tap_input(line.substr(0, static_cast<std::size_t>(end - line.data())));
+}
+
+// Talk that brings no message nearer.
+GATEPOST_DECL void session::count_idle_command() {
+  if (++idle_commands_ > channel_->limits.idle_commands) count_bad_command();
 }
 
 // RFC 5321 §4.1.1.1; RFC 2033 §4.1 for LHLO.
@@ -118,8 +142,7 @@ GATEPOST_DECL void session::on_hello(const command_line& c) {
   }
   // RFC 2920 §3.1: commands sent ahead of our EHLO reply rely on what they cannot know.
   if (!spoke_ && !input_.empty()) facts_.pipelined_early = true;
-  end_transaction();  // RFC 5321 §4.1.4: as RSET
-  if (phase_ == smtp::phase::closed) return;
+  previous_helo_.swap(facts_.helo);
   facts_.helo.assign(c.argument);
   next_protocol_ = c.verb == verb::helo   ? smtp::protocol::smtp
                    : c.verb == verb::ehlo ? smtp::protocol::esmtp
@@ -137,23 +160,24 @@ GATEPOST_DECL void session::on_mail(const command_line& c) {
   }
   extension_set now = offered();
   // RFC 4954 §5: AUTH= is a parameter wherever AUTH is an extension, also once it has been done.
-  if (!channel_->auth_mechanisms.empty()) now.add(extension::auth);
+  if (can_.auth && !channel_->auth_mechanisms.empty()) now.add(extension::auth);
   const auto m = parse_mail(c.argument, {.offered = now, .max_parameters = limits.parameters});
   if (!m) {
     bad_command(detail::syntax_reply(m.error(), {5, 1, 7}, "MAIL FROM:<address>"));
     return;
   }
   if (limits.transactions != 0 && facts_.transactions >= limits.transactions) {
-    end(reply(replies::too_many_transactions));
+    end(reply(replies::too_many_transactions), session_end::limit);
     return;
   }
   // RFC 1870 §6.1: a message that is known to be too big is refused here.
   if (m->parameters.size.value_or(0) > limits.message) {
     say(replies::message_too_big);
+    count_idle_command();
     return;
   }
   ++facts_.transactions;
-  idle_commands_ = 0;
+  idle_commands_ = excess_recipients_ = 0;
   envelope_.begin(*m);
   question_ = smtp::stage::mail;
 }
@@ -169,6 +193,8 @@ GATEPOST_DECL void session::on_rcpt(const command_line& c) {
   }
   if (envelope_.recipients().size() >= limits.recipients) {
     say(replies::too_many_recipients);  // RFC 5321 §4.5.3.1.10
+    // An honest client may have sent as many again ahead; no more than that is patience.
+    if (++excess_recipients_ > limits.recipients) count_bad_command();
     return;
   }
   envelope_.add(*r);
@@ -194,9 +220,11 @@ GATEPOST_DECL void session::on_bdat(const command_line& c) {
   const auto b = parse_bdat(c.argument);
   if (!b) {
     // How many octets follow cannot be known: reading on would take them for commands.
-    end(reply(501, {5, 5, 4}, "Syntax: BDAT octets [LAST]"));
+    end(reply(501, {5, 5, 4}, "Syntax: BDAT octets [LAST]"), session_end::protocol);
     return;
   }
+  if (b->size == 0 && !b->last) count_idle_command();
+  if (closed()) return;
   const fixed_reply* why = chunk_refusal(b->size);
   const bool first = phase_ == smtp::phase::rcpt;
   if (!envelope_.active() || first || why != nullptr) phase_before_chunk_ = phase_;
@@ -204,10 +232,12 @@ GATEPOST_DECL void session::on_bdat(const command_line& c) {
     const bool binary = envelope_.active() && envelope_.body() == body_type::binary_mime;
     chunk_.reset({.ends = channel_->line_ends, .max_line = channel_->limits.text_line},
                  binary ? chunk_body::binary : chunk_body::text);
+    message_size_ = 0;
   }
   chunk_.begin(b->size, b->last);
   chunked_ = true;
   last_chunk_ = b->last;
+  chunk_octets_ = b->size;
   if (why != nullptr) {
     refuse_message(*why);
     phase_ = smtp::phase::body;
@@ -249,7 +279,7 @@ GATEPOST_DECL void session::on_quit(const command_line& c) {
     return;
   }
   say(replies::bye);
-  close_session();
+  close_session(session_end::quit);
 }
 
 // RFC 5321 §3.5.3: 252 where we do not tell; also for EXPN.
@@ -275,14 +305,14 @@ GATEPOST_DECL void session::on_starttls(const command_line& c) {
     bad_command(replies::already_tls);
     return;
   }
-  if (!tls_available_) {
+  if (!can_.tls) {
     say(replies::tls_unavailable);
     return;
   }
   // What was sent behind STARTTLS in plain text would seem to come from the protected session: the
   // injection of CVE-2011-0411. No honest client does this (RFC 3207 §4.2, RFC 2920 §3.1).
   if (!input_.empty()) {
-    end(reply(replies::early_data));
+    end(reply(replies::early_data), session_end::protocol);
     return;
   }
   say(replies::ready_for_tls);
@@ -293,6 +323,10 @@ GATEPOST_DECL void session::on_starttls(const command_line& c) {
 GATEPOST_DECL void session::on_auth(const command_line& c) {
   if (facts_.authenticated()) {
     bad_command(replies::already_authenticated);
+    return;
+  }
+  if (!can_.auth || channel_->auth_mechanisms.empty()) {
+    bad_command(replies::not_offered);
     return;
   }
   if (!facts_.tls && !channel_->auth_without_tls) {
@@ -312,8 +346,8 @@ GATEPOST_DECL void session::on_auth(const command_line& c) {
     return;
   }
   step_text_.clear();
-  has_initial_response_ = a->initial_response.has_value();
-  if (has_initial_response_ && *a->initial_response != "=") {
+  has_auth_response_ = a->initial_response.has_value();
+  if (has_auth_response_ && *a->initial_response != "=") {
     std::optional<std::string> response = base64_decode(*a->initial_response);
     if (!response) {
       bad_command(replies::bad_base64);
@@ -321,6 +355,7 @@ GATEPOST_DECL void session::on_auth(const command_line& c) {
     }
     step_text_ = std::move(*response);
   }
+  auth_begins_ = true;
   step_ = action_kind::auth_step;
 }
 

@@ -1,6 +1,7 @@
 #ifndef GATEPOST_SMTP_IMPL_SESSION_READING_IPP
 #define GATEPOST_SMTP_IMPL_SESSION_READING_IPP
 
+#include <algorithm>
 #include <optional>
 
 #include "smtp/base64.hpp"
@@ -10,8 +11,9 @@ namespace gatepost::smtp {
 
 GATEPOST_DECL std::span<char> session::prepare() {
   const session_limits& limits = channel_->limits;
-  const bool text = phase_ == smtp::phase::body;
-  return input_.prepare(text ? limits.read_buffer : limits.command_buffer);
+  if (phase_ == smtp::phase::body) return input_.prepare(limits.read_buffer);
+  // A line has to fit, whatever the channel says.
+  return input_.prepare(std::max({limits.command_buffer, limits.command_line, limits.auth_line}));
 }
 
 GATEPOST_DECL void session::received(std::size_t octets) { input_.commit(octets); }
@@ -26,9 +28,14 @@ GATEPOST_DECL action session::read_more() const {
 
 // --- Command lines -------------------------------------------------------------------------------
 
-GATEPOST_DECL std::optional<action> session::read_command() {
-  const line_reader::result step = lines_.next(input_.view(), channel_->limits.command_line);
+GATEPOST_DECL line_reader::result session::next_line(std::size_t limit) {
+  const line_reader::result step = lines_.next(input_.view(), limit);
   input_.consume(step.consumed);
+  return step;
+}
+
+GATEPOST_DECL std::optional<action> session::read_command() {
+  const line_reader::result step = next_line(channel_->limits.command_line);
   switch (step.status) {
     case line_status::need_more: return read_more();
     case line_status::line: handle(step.line); break;
@@ -48,8 +55,7 @@ GATEPOST_DECL void session::bad_line(line_status status) {
 }
 
 GATEPOST_DECL std::optional<action> session::read_auth_line() {
-  const line_reader::result step = lines_.next(input_.view(), channel_->limits.auth_line);
-  input_.consume(step.consumed);
+  const line_reader::result step = next_line(channel_->limits.auth_line);
   if (step.status == line_status::need_more) return read_more();
   phase_ = smtp::phase::ready;
   if (step.status != line_status::line) {
@@ -68,6 +74,8 @@ GATEPOST_DECL std::optional<action> session::read_auth_line() {
     return std::nullopt;
   }
   step_text_ = std::move(*response);
+  auth_begins_ = false;
+  has_auth_response_ = true;
   step_ = action_kind::auth_step;
   return std::nullopt;
 }
@@ -97,14 +105,15 @@ GATEPOST_DECL std::optional<action> session::take_text(const data_step& step, st
   if (size > channel_->limits.message) refuse_message(replies::message_too_big);
   // Text that came with the end is handed out first: the end is dealt with by the next next().
   if (step.end) text_ended_ = true;
-  if (refused_) {
-    drained_ += step.consumed;
-    if (drained_ > channel_->limits.drain) {
-      end(*refused_);
-      return std::nullopt;
-    }
-  } else if (!step.text.empty()) {
+  if (!refused_) {
+    if (step.text.empty()) return std::nullopt;
     return action{.kind = action_kind::body, .text = step.text};
+  }
+  drained_ += step.consumed;
+  if (drained_ > channel_->limits.drain) {
+    const reply why = *refused_;
+    end_transaction(&why);
+    end(why, session_end::limit);
   }
   return std::nullopt;
 }
@@ -112,16 +121,12 @@ GATEPOST_DECL std::optional<action> session::take_text(const data_step& step, st
 GATEPOST_DECL void session::end_of_text() {
   text_ended_ = false;
   if (tap_ != nullptr) {
-    char digits[24];
-    const auto last = std::to_chars(digits, digits + sizeof digits, message_size_).ptr;
-    tap_input("(" + std::string(digits, last) + " octets of message text)");
+    const std::uint64_t octets = chunked_ ? chunk_octets_ : message_size_;
+    tap_input("(" + std::to_string(octets) + " octets of message text)");
   }
-  if (!chunked_) {
-    phase_ = smtp::phase::rcpt;
-    judge_message(data_.seen());
-    return;
-  }
-  end_of_chunk();
+  if (chunked_) return end_of_chunk();
+  phase_ = smtp::phase::rcpt;
+  judge_message(data_.seen());
 }
 
 GATEPOST_DECL void session::end_of_chunk() {
@@ -129,45 +134,46 @@ GATEPOST_DECL void session::end_of_chunk() {
   if (!envelope_.active()) {  // a chunk that had no place: its octets were thrown away
     const reply why = *std::exchange(refused_, std::nullopt);
     chunked_ = false;
-    drained_ = 0;
     phase_ = phase_before_chunk_;
-    bad_command(why);
-    return;
+    // RFC 3030 §2: be prepared "to accept and discard additional BDAT chunks already in the pipeline after
+    // the failed BDAT".
+    const bool sent_ahead = skipping_chunks_;
+    skipping_chunks_ = sent_ahead && !last_chunk_;
+    if (!skipping_chunks_) drained_ = 0;
+    return sent_ahead ? say(why) : bad_command(why);
   }
-  if (refused_ || last_chunk_ || !chunk_.seen().none()) {
-    judge_message(chunk_.seen());
-    return;
-  }
-  // RFC 3030 §2: "a 250 response to each successful BDAT".
-  say(replies::chunk_ok);
+  judge_message(chunk_.seen());
 }
 
-// All of the message is in. What is wrong with it by itself is said here; the rest is asked.
+// All of the message is in, or a chunk that ends it early. What is wrong with it by itself is said here; the
+// rest is asked.
 GATEPOST_DECL void session::judge_message(const violations& seen) {
-  if (const auto first = seen.first(); first && !refused_) {
-    const bool forgiven = channel_->line_ends == line_ends::normalise &&
-                          (*first == violation::bare_cr || *first == violation::bare_lf);
-    if (!forgiven || seen.has(violation::nul) || seen.has(violation::long_line))
-      refused_ = reply_for(seen);
-  }
+  const fixed_reply* wrong = reply_for(seen);
+  if (!refused_ && wrong != nullptr) refused_ = *wrong;
+  // RFC 3030 §2: "A 250 response MUST be sent to each successful BDAT data block".
+  if (!refused_ && chunked_ && !last_chunk_) return say(replies::chunk_ok);
   if (!refused_) {
     question_ = smtp::stage::message;
     return;
   }
   const reply why = *std::exchange(refused_, std::nullopt);
-  // RFC 2033 §4.2: in LMTP, one reply for each recipient.
-  const std::size_t replies = facts_.protocol == smtp::protocol::lmtp ? envelope_.recipients().size() : 1;
-  for (std::size_t i = 0; i < replies; ++i)
-    say(channel_->quote_id && !facts_.id.empty() ? why.quoting(facts_.id) : why);
+  // RFC 2033 §4.2: "after the final '.', the server returns one reply for each previously successful RCPT".
+  const bool one_each = facts_.protocol == smtp::protocol::lmtp && (!chunked_ || last_chunk_);
+  const std::size_t recipients = envelope_.recipients().size();
+  for (std::size_t i = 0; i < (one_each ? std::max<std::size_t>(recipients, 1) : 1); ++i) say(why);
+  skipping_chunks_ = chunked_ && !last_chunk_;
   end_transaction(&why);
+  if (why.code() == 421) close_session(session_end::policy);
 }
 
-GATEPOST_DECL reply session::reply_for(const violations& seen) const {
-  if (seen.has(violation::nul)) return replies::nul_in_data;
+// The reply to what the text has that it must not have; nullptr: nothing that matters here.
+GATEPOST_DECL const fixed_reply* session::reply_for(const violations& seen) const {
+  if (seen.none()) return nullptr;
+  if (seen.has(violation::nul)) return &replies::nul_in_data;
   const bool strict = channel_->line_ends == line_ends::strict;
   if (strict && (seen.has(violation::bare_cr) || seen.has(violation::bare_lf)))
-    return replies::bare_line_end_in_data;
-  return replies::long_line_in_data;
+    return &replies::bare_line_end_in_data;
+  return seen.has(violation::long_line) ? &replies::long_line_in_data : nullptr;
 }
 
 }  // namespace gatepost::smtp

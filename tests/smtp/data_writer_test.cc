@@ -27,8 +27,8 @@ constexpr data_options normalise{.ends = line_ends::normalise};
 
 struct writer_case {
   std::string text;
-  std::string sent;       // strict
-  std::string repaired;   // normalise, where it differs
+  std::string sent;      // strict
+  std::string repaired;  // normalise, where it differs
 };
 
 const std::vector<writer_case>& cases() {
@@ -61,14 +61,16 @@ TEST(data_writer, stuffs_and_ends) {
       for (std::size_t views = 2; views < 6; ++views) {
         const auto parts = cut_every(text, part);
         EXPECT_EQ(shown(write_data(strict, parts, views)), shown(sent));
-        EXPECT_EQ(shown(write_data(normalise, parts, views)), shown(repaired.empty() ? sent : repaired));
+        EXPECT_EQ(shown(write_data(normalise, parts, views)),
+                  shown(repaired.empty() ? sent : repaired));
       }
     }
   }
 }
 
 std::string random_text(std::mt19937& random) {
-  static constexpr std::array<std::string_view, 8> pieces{"\r\n", "\r\n.", ".", "\r", "\n", "a", "\r\n..", ""};
+  static constexpr std::array<std::string_view, 8> pieces{"\r\n", "\r\n.", ".",      "\r",
+                                                          "\n",   "a",     "\r\n..", ""};
   std::string text;
   const std::size_t size = random() % 30;
   for (std::size_t i = 0; i < size; ++i) {
@@ -109,8 +111,9 @@ TEST(data_writer, normalised_octets_have_no_violation_and_one_end) {
     ASSERT_TRUE(got.violations.empty()) << shown(text);
     // The same text that a normalising reader makes of it, which finds no end in it.
     const auto repaired = tests::read_chunks(normalise, chunk_body::text, {text}, 1000);
-    ASSERT_EQ(got.text, repaired.text.empty() || repaired.text.ends_with("\r\n") ? repaired.text
-                                                                                 : repaired.text + "\r\n");
+    ASSERT_EQ(got.text, repaired.text.empty() || repaired.text.ends_with("\r\n")
+                            ? repaired.text
+                            : repaired.text + "\r\n");
   }
 }
 

@@ -185,7 +185,8 @@ TEST(reply_reader, to_reply_has_no_codes_in_its_text) {
     EXPECT_EQ(reader.read(input), reply_state::complete);
     return reader.reply().to_reply();
   };
-  EXPECT_EQ(converted("550-5.7.1 a\r\n550-5.7.1\r\n550 5.7.1 c\r\n"), reply(550, {5, 7, 1}, "a\n\nc"));
+  EXPECT_EQ(converted("550-5.7.1 a\r\n550-5.7.1\r\n550 5.7.1 c\r\n"),
+            reply(550, {5, 7, 1}, "a\n\nc"));
   EXPECT_EQ(converted("550-5.7.1 a\r\n550 b\r\n"), reply(550, {5, 7, 1}, "a\nb"));
   EXPECT_EQ(converted("550 plain 5.7.1\r\n"), reply(550, {}, "plain 5.7.1"));
   EXPECT_EQ(converted("250\r\n"), reply(250, {}, ""));

@@ -1,13 +1,14 @@
 // Runs the readers and the writer of message text over octets that arrive in any split.
 //
-// Every part stands in memory of exactly its size, so that AddressSanitizer sees a read behind it, and is
-// gone when the next part arrives, so that it sees a view that was kept.
+// Every part stands in memory of exactly its size, so that AddressSanitizer sees a read behind it,
+// and is gone when the next part arrives, so that it sees a view that was kept.
 #ifndef GATEPOST_TESTS_SUPPORT_DATA_RUNS_HPP
 #define GATEPOST_TESTS_SUPPORT_DATA_RUNS_HPP
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <ostream>
@@ -56,6 +57,19 @@ inline std::vector<std::string_view> cut_every(std::string_view text, std::size_
   return parts;
 }
 
+// The parts of a text that arrives in reads of many sizes, 0 included; the seed says which.
+inline std::vector<std::string_view> cut_by_seed(std::string_view text, unsigned seed) {
+  std::vector<std::string_view> parts;
+  const unsigned most = seed % 3 == 0 ? 4 : seed % 3 == 1 ? 80 : 400;
+  std::uint32_t state = seed;
+  while (!text.empty()) {
+    state = state * 1664525 + 1013904223;
+    parts.push_back(text.substr(0, (state >> 16) % most));
+    text.remove_prefix(parts.back().size());
+  }
+  return parts;
+}
+
 template <class Reader>
 void note_result(reference_data& out, const Reader& reader) {
   for (const auto v : smtp::all_violations) {
@@ -71,7 +85,8 @@ bool feed(Reader& reader, std::string_view part, reference_data& out) {
   std::string_view input = octets.view();
   while (!input.empty()) {
     const smtp::data_step step = reader.next(input);
-    if (!step.end && step.consumed == 0 && step.text.empty()) throw std::logic_error("it stands still");
+    if (!step.end && step.consumed == 0 && step.text.empty())
+      throw std::logic_error("it stands still");
     out.text += step.text;
     out.consumed += step.consumed;
     input.remove_prefix(step.consumed);
@@ -102,7 +117,8 @@ inline reference_data read_chunks(smtp::data_options options, smtp::chunk_body b
     out.end = i + 1 == chunks.size();
     reader.begin(chunks[i].size(), out.end);
     bool chunk_end = false;
-    for (const std::string_view part : cut_every(chunks[i], read)) chunk_end = feed(reader, part, out);
+    for (const std::string_view part : cut_every(chunks[i], read))
+      chunk_end = feed(reader, part, out);
     if (chunks[i].empty()) {
       const smtp::data_step step = reader.next({});
       chunk_end = step.end;

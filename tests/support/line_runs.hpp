@@ -44,8 +44,8 @@ inline std::vector<read_line> reference_lines(std::string_view sent, smtp::line_
   return lines;
 }
 
-// The lines that the reader finds where the octets arrive in these parts. The buffer is as large as what
-// it holds, and may not hold `limit` octets without a line in it.
+// The lines that the reader finds where the octets arrive in these parts. The buffer is as large as
+// what it holds, and may not hold `limit` octets without a line in it.
 inline std::vector<read_line> read_lines(smtp::line_ends ends, std::size_t limit,
                                          const std::vector<std::string_view>& parts) {
   smtp::line_reader reader(ends);
@@ -56,7 +56,8 @@ inline std::vector<read_line> read_lines(smtp::line_ends ends, std::size_t limit
     for (;;) {
       const guarded_octets octets(buffer);
       const auto found = reader.next(octets.view(), limit);
-      if (found.status != smtp::line_status::need_more) lines.emplace_back(found.status, found.line);
+      if (found.status != smtp::line_status::need_more)
+        lines.emplace_back(found.status, found.line);
       buffer.erase(0, found.consumed);
       if (found.status == smtp::line_status::need_more) break;
       if (found.consumed == 0) throw std::logic_error("a line without octets");

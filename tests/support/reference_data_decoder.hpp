@@ -1,7 +1,8 @@
 // What DATA and BDAT octets mean, written down slowly: the judge of smtp/data_reader.hpp.
 //
-// It has the octets as a whole, cuts them at CRLF as RFC 5321 §2.3.8 says, and looks at one line after the
-// other, octet by octet. It shares no idea with the reader but the names of the violations.
+// It has the octets as a whole, cuts them at CRLF as RFC 5321 §2.3.8 says, and looks at one line
+// after the other, octet by octet. It shares no idea with the reader but the names of the
+// violations.
 #ifndef GATEPOST_TESTS_SUPPORT_REFERENCE_DATA_DECODER_HPP
 #define GATEPOST_TESTS_SUPPORT_REFERENCE_DATA_DECODER_HPP
 
@@ -46,8 +47,10 @@ inline std::string shown(std::string_view octets) {
 }
 
 inline std::ostream& operator<<(std::ostream& to, const reference_data& data) {
-  to << (data.end ? "ended" : "open") << " after " << data.consumed << ": \"" << shown(data.text) << '"';
-  for (const auto& [v, at] : data.violations) to << ", " << make_error_code(to_errc(v)).message() << " at " << at;
+  to << (data.end ? "ended" : "open") << " after " << data.consumed << ": \"" << shown(data.text)
+     << '"';
+  for (const auto& [v, at] : data.violations)
+    to << ", " << make_error_code(to_errc(v)).message() << " at " << at;
   return to;
 }
 
@@ -98,12 +101,13 @@ class reference_data_decoder {
       const bool last = i + 1 == line.size();
       if (line[i] == '\r') {
         if (e == ending::unknown && last) {
-          // Nobody knows yet. A CR before it was not certain to be dropped, this one is not text yet.
+          // Nobody knows yet. A CR before it was not certain to be dropped, this one is not text
+          // yet.
           if (i == 0 || line[i - 1] != '\r' || !normalises()) put('\r');
         } else {
           violate(smtp::violation::bare_cr, at + i);
-          cr(last && e == ending::crlf, e == ending::unknown && i + 2 == line.size() &&
-                                            line[i + 1] == '\r', at + i + 1);
+          cr(last && e == ending::crlf,
+             e == ending::unknown && i + 2 == line.size() && line[i + 1] == '\r', at + i + 1);
         }
       } else if (line[i] == '\n') {
         violate(smtp::violation::bare_lf, at + i);
@@ -120,7 +124,8 @@ class reference_data_decoder {
     put('\n');
   }
 
-  // A bare CR; whether CRLF follows; whether its LF is still to come, because CR follows and no more.
+  // A bare CR; whether CRLF follows; whether its LF is still to come, because CR follows and no
+  // more.
   void cr(bool before_crlf, bool open, std::size_t next) {
     if (normalises() && before_crlf) return;  // CR CR LF is one line end
     put('\r');

@@ -2,8 +2,8 @@
 //
 //     const verdict v = run(policy->ask(stage::connect));
 //
-// On an io_context of its own, or on yours where other coroutines live. A coroutine that does not end
-// makes the test fail instead of hanging it.
+// On an io_context of its own, or on yours where other coroutines live. A coroutine that does not
+// end makes the test fail instead of hanging it.
 #ifndef GATEPOST_TESTS_SUPPORT_RUN_HPP
 #define GATEPOST_TESTS_SUPPORT_RUN_HPP
 

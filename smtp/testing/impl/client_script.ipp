@@ -65,12 +65,17 @@ class client_script::player {
   }
 
  private:
-  const step* current() const { return at_ < script_.steps_.size() ? &script_.steps_[at_] : nullptr; }
+  const step* current() const {
+    return at_ < script_.steps_.size() ? &script_.steps_[at_] : nullptr;
+  }
   bool is(kind k) const { return current() != nullptr && current()->what == k; }
 
   void turn(const client_action& a) {
     const bool over = a.kind == client_action_kind::failed || a.kind == client_action_kind::done;
-    if (at_ == v_.lost_step && !over) {
+    if (a.kind == client_action_kind::write && a.step == client_step::final_dot)
+      run_.end_sent = true;
+    // Text is given first, so that the loss is in the write.
+    if (at_ == v_.lost_step && !over && a.kind != client_action_kind::want_body) {
       session_.lost(v_.lost_why);
       const client_action after = session_.next();
       if (after.kind != client_action_kind::failed && after.kind != client_action_kind::done)
@@ -94,7 +99,6 @@ class client_script::player {
   void write(const client_action& a) {
     if (!is(kind::client)) return problem(a, "");
     if (a.text != current()->text) return problem(a, detail::visible(current()->text));
-    if (a.step == client_step::final_dot) run_.end_sent = true;
     session_.written();
     ++at_;
   }
@@ -118,6 +122,7 @@ class client_script::player {
   void start_tls(const client_action& a) {
     if (is(kind::starts_tls)) {
       session_.tls_started();
+      session_.tls_verified();
     } else if (is(kind::tls_fails)) {
       session_.lost(errc::tls_failed, "no common cipher");
     } else {
@@ -200,7 +205,7 @@ class client_script::player {
   bool going_ = true;
 };
 
-// --- The conversation ------------------------------------------------------------------------------
+// --- The conversation ----------------------------------------------------------------------------
 
 GATEPOST_DECL client_script& client_script::add(step s) {
   steps_.push_back(std::move(s));
@@ -242,7 +247,7 @@ GATEPOST_DECL client_script& client_script::fails(std::error_code why) {
   return add({.what = kind::fails, .error = why});
 }
 
-// --- Playing it ------------------------------------------------------------------------------------
+// --- Playing it ----------------------------------------------------------------------------------
 
 inline client_run client_script::run(const variation& v) const { return player(*this, v).play(); }
 

@@ -75,8 +75,8 @@ bool is_clean(std::string_view text, std::size_t i) {
   return text[i] != '\0' && !(text[i] == '\n' && text[i + 1] == '.');
 }
 
-clean_run reference_run(std::string_view text, run_limits limits) {
-  clean_run run;
+clean_blocks reference_blocks(std::string_view text, run_limits limits) {
+  clean_blocks run;
   std::size_t open = limits.open;
   for (std::size_t begin = 0; text.size() - begin > scan_block; begin += scan_block) {
     if (begin + scan_block > open) break;
@@ -92,24 +92,50 @@ clean_run reference_run(std::string_view text, run_limits limits) {
   return run;
 }
 
-using skip = clean_run (*)(const char*, std::size_t, run_limits) noexcept;
+using skip = clean_blocks (*)(const char*, std::size_t, run_limits) noexcept;
 
 std::vector<skip> every_skip() {
-  std::vector<skip> all{&skip_clean_16, &skip_clean};
+  std::vector<skip> all{&skip_blocks_16, &skip_blocks};
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2")) all.push_back(&skip_clean_avx2);
+  if (__builtin_cpu_supports("avx2")) all.push_back(&skip_blocks_avx2);
 #endif
   return all;
 }
 
-void expect_run(std::string_view text, run_limits limits) {
+void expect_blocks(std::string_view text, run_limits limits) {
   const guarded_octets memory(text);
-  const clean_run want = reference_run(text, limits);
+  const clean_blocks want = reference_blocks(text, limits);
   for (const skip s : every_skip()) {
-    const clean_run got = s(memory.view().data(), text.size(), limits);
+    const clean_blocks got = s(memory.view().data(), text.size(), limits);
     ASSERT_EQ(got.length, want.length) << shown(text);
     ASSERT_EQ(got.last_lf_block, want.last_lf_block) << shown(text);
   }
+}
+
+// The lengths of the lines of a text, the last of which is open.
+std::vector<std::size_t> line_lengths(std::string_view text) {
+  std::vector<std::size_t> lengths;
+  for (std::size_t lf; (lf = text.find('\n')) != text.npos; text.remove_prefix(lf + 1)) {
+    lengths.push_back(lf + 1);
+  }
+  lengths.push_back(text.size());
+  return lengths;
+}
+
+// A run may be shorter than it could be, but what it passes is clean and within the limits, and of
+// clean text with short lines it leaves nothing.
+void expect_run(std::string_view text, run_limits limits) {
+  const guarded_octets memory(text);
+  const clean_run got = skip_clean(memory.view().data(), text.size(), limits);
+  ASSERT_LE(got.length, text.size());
+  const std::string_view run = text.substr(0, got.length);
+  for (std::size_t i = 0; i < run.size(); ++i) {
+    ASSERT_TRUE(i + 1 == text.size() ? text[i] != '\0' : is_clean(text, i)) << shown(text) << i;
+  }
+  const auto lengths = line_lengths(run);
+  ASSERT_LE(lengths.front(), limits.open);
+  for (std::size_t i = 1; i < lengths.size(); ++i) ASSERT_LE(lengths[i], limits.line);
+  ASSERT_EQ(got.open_line, run.rfind('\n') == run.npos ? 0 : run.rfind('\n') + 1) << shown(text);
 }
 
 std::string clean_lines(std::mt19937& random, std::size_t size) {
@@ -124,19 +150,30 @@ TEST(line_scan, a_run_ends_before_what_needs_a_decision) {
   for (int round = 0; round < 20000; ++round) {
     std::string text = clean_lines(random, 1 + random() % 400);
     if (round % 4 != 0) text[random() % text.size()] = near_misses[random() % near_misses.size()];
-    expect_run(text, {100 + random() % 300, 100 + random() % 300});
+    const std::size_t line = 1 + random() % 500;
+    const run_limits limits{random() % (line + 1), line};
+    expect_blocks(text, limits);
+    expect_run(text, limits);
+  }
+}
+
+TEST(line_scan, clean_text_is_one_run) {
+  std::mt19937 random(79);
+  for (std::size_t size = least_part; size < 400; ++size) {
+    std::string text = clean_lines(random, size);
+    const clean_run got = skip_clean(text.data(), text.size(), {1000, 1000});
+    EXPECT_EQ(got.length, size);
+    expect_run(text, {1000, 1000});
   }
 }
 
 TEST(line_scan, a_run_keeps_to_the_limits) {
   const std::string text(1000, 'a');
-  expect_run(text, {0, 1000});
-  expect_run(text, {63, 1000});
-  expect_run(text, {64, 1000});
-  expect_run(text, {500, 1000});
-  EXPECT_EQ(skip_clean(text.data(), text.size(), {500, 1000}).length, 448U);
-  EXPECT_EQ(skip_clean(text.data(), text.size(), {5000, 5000}).length, 960U);
-  EXPECT_EQ(skip_clean(text.data(), text.size(), {5000, 5000}).last_lf_block, clean_run::none);
+  for (const std::size_t open : {0U, 63U, 64U, 500U, 999U}) {
+    expect_blocks(text, {open, 2000});
+    EXPECT_LE(skip_clean(text.data(), text.size(), {open, 2000}).length, open);
+  }
+  EXPECT_EQ(skip_clean(text.data(), text.size(), {1000, 2000}).length, 1000U);
 }
 
 }  // namespace

@@ -1,0 +1,126 @@
+// A server on threads of its own, which takes every message, and what its observer was told.
+#ifndef GATEPOST_TESTS_SUPPORT_RUNNING_SERVER_HPP
+#define GATEPOST_TESTS_SUPPORT_RUNNING_SERVER_HPP
+
+#include <unistd.h>
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "smtp/io_threads.hpp"
+#include "smtp/server.hpp"
+
+namespace gatepost::tests {
+
+// Remembers what was told, for any thread.
+class recorder final : public smtp::observer {
+ public:
+  void on_connection(const smtp::connection_event& e) override {
+    const std::lock_guard lock(mutex_);
+    if (e.accepted)
+      last_client_ = e.facts.client.text();
+    else
+      ++refused_[std::string(e.refused_by)];
+  }
+  void on_session_end(const smtp::session_event& e) override {
+    const std::lock_guard lock(mutex_);
+    ends_.push_back(std::string(e.ended_by));
+    early_talker_ = e.facts.early_talker;
+    tls_ = e.facts.tls;
+  }
+  void on_trouble(const smtp::trouble_event& e) override {
+    const std::lock_guard lock(mutex_);
+    troubles_.push_back(std::string(e.where) + ": " + std::string(e.what));
+  }
+
+  int refused(const std::string& by) {
+    const std::lock_guard lock(mutex_);
+    return refused_[by];
+  }
+  std::string last_client() {
+    const std::lock_guard lock(mutex_);
+    return last_client_;
+  }
+  // Of the session that ended last.
+  std::optional<smtp::tls_facts> tls() {
+    const std::lock_guard lock(mutex_);
+    return tls_;
+  }
+  bool early_talker() {
+    const std::lock_guard lock(mutex_);
+    return early_talker_;
+  }
+  std::vector<std::string> troubles() {
+    const std::lock_guard lock(mutex_);
+    return troubles_;
+  }
+  // Waits until so many sessions have ended.
+  bool ended(std::size_t count) {
+    for (int i = 0; i < 1000; ++i) {
+      {
+        const std::lock_guard lock(mutex_);
+        if (ends_.size() >= count) return true;
+      }
+      ::usleep(5000);
+    }
+    return false;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, int> refused_;
+  std::vector<std::string> ends_;
+  std::vector<std::string> troubles_;
+  std::string last_client_;
+  bool early_talker_ = false;
+  std::optional<smtp::tls_facts> tls_;
+};
+
+// A server on threads of its own.
+class running_server {
+ public:
+  explicit running_server(smtp::server_options options = {},
+                          std::vector<smtp::listener> where = {{.address = "127.0.0.1:0"}},
+                          std::size_t threads = 1)
+      : threads_(threads) {
+    options.observer = &log;
+    server_ =
+        std::make_unique<smtp::server>(threads_.contexts(), std::move(options), policy_, delivery_);
+    for (const smtp::listener& l : where) {
+      const auto wrong = server_->listen(l);
+      if (wrong) throw std::runtime_error(*wrong);
+    }
+    runner_ = std::thread([this] { threads_.run(); });
+  }
+  ~running_server() {
+    server_->stop_now();
+    join();
+  }
+
+  void join() {
+    if (runner_.joinable()) runner_.join();
+  }
+  std::uint16_t port(std::size_t i = 0) const { return server_->endpoints().at(i).port; }
+  smtp::server& operator*() { return *server_; }
+  smtp::server* operator->() { return server_.get(); }
+
+  recorder log;
+
+ private:
+  smtp::io_threads threads_;
+  smtp::accept_all policy_;
+  smtp::discard_all delivery_;
+  std::unique_ptr<smtp::server> server_;
+  std::thread runner_;
+};
+
+}  // namespace gatepost::tests
+
+#endif  // GATEPOST_TESTS_SUPPORT_RUNNING_SERVER_HPP
