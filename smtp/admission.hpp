@@ -84,6 +84,7 @@ class admission {
     bucket rate;
   };
 
+  bool is_full() const { return networks_.size() > sessions_ + limits_.remembered; }
   void forget_idle(time_point now);
 
   connection_limits limits_;
@@ -91,6 +92,7 @@ class admission {
   std::unordered_map<ip_network, network_state> networks_;
   std::size_t sessions_ = 0;
   bucket rate_;
+  time_point forgotten_at_{};  // when idle networks were last looked for
 };
 
 }  // namespace gatepost::smtp

@@ -39,7 +39,9 @@ class header_collector {
     // Never more than the limit and the empty line behind it are kept.
     const std::size_t room = options_.header_octets + 2 - std::min(text_.size(), options_.header_octets + 2);
     text_.append(text.substr(0, room));
-    return read(text.size() > room ? header_input::complete : header_input::partial);
+    if (read(header_input::partial) != state::open || text.size() <= room) return state_;
+    error_ = errc::header_too_big;
+    return state_ = state::too_big;
   }
 
   // The message is over: what is there is the header.

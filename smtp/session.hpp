@@ -152,7 +152,7 @@ class session {
   GATEPOST_DECL void end(const reply& last_words, session_end why);
   // Lets a transaction in progress finish; then, or at once, 421 (RFC 5321 §3.8).
   void stop() { stopping_ = true; }
-  // The settings change, at the latest with the next line: AUTH or a certificate told who the client is.
+  // The settings change; how lines end, with the next one: AUTH or a certificate told who the client is.
   // `channel` outlives the session.
   GATEPOST_DECL void switch_channel(const channel& channel);
 
@@ -259,6 +259,7 @@ class session {
   smtp::envelope envelope_;
   input_buffer input_;
   line_reader lines_;
+  std::optional<smtp::line_ends> next_line_ends_;  // of the settings that were switched to
   data_reader data_;
   chunk_reader chunk_;
   std::string output_;

@@ -20,7 +20,7 @@ GATEPOST_DECL admittance admission::enter(const ip_address& client, time_point n
   const ip_network network = client_network(client, limits_.v4_bits, limits_.v6_bits);
   const std::lock_guard lock(mutex_);
   if (limits_.total != 0 && sessions_ >= limits_.total) return admittance::too_many;
-  if (networks_.size() > sessions_ + limits_.remembered) forget_idle(now);
+  if (is_full()) forget_idle(now);
 
   network_state& state = networks_[network];
   if (limits_.per_network != 0 && state.sessions >= limits_.per_network)
@@ -29,7 +29,7 @@ GATEPOST_DECL admittance admission::enter(const ip_address& client, time_point n
   if (own_rate != 0 && !state.rate.take(own_rate, now)) return admittance::network_too_fast;
   const auto rate = static_cast<double>(limits_.per_second);
   if (rate != 0 && !rate_.take(rate, now)) {
-    if (state.sessions == 0 && own_rate == 0) networks_.erase(network);
+    if (state.sessions == 0 && (own_rate == 0 || is_full())) networks_.erase(network);
     return admittance::too_fast;
   }
   ++state.sessions;
@@ -43,11 +43,15 @@ GATEPOST_DECL void admission::leave(const ip_address& client) {
   const auto state = networks_.find(network);
   if (state == networks_.end() || state->second.sessions == 0) return;
   --sessions_;
-  // With a rate, an idle network is remembered until it is full again: see forget_idle().
-  if (--state->second.sessions == 0 && limits_.per_second_and_network == 0) networks_.erase(state);
+  // With a rate, an idle network is remembered until its bucket is empty, if there is room to remember it.
+  if (--state->second.sessions == 0 && (limits_.per_second_and_network == 0 || is_full()))
+    networks_.erase(state);
 }
 
 GATEPOST_DECL void admission::forget_idle(time_point now) {
+  // A look at all of them costs a millisecond: not for every client of a flood.
+  if (now - forgotten_at_ < std::chrono::seconds(1)) return;
+  forgotten_at_ = now;
   std::erase_if(networks_, [now](const auto& entry) {
     return entry.second.sessions == 0 && now - entry.second.rate.at > std::chrono::seconds(2);
   });

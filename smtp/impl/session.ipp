@@ -120,8 +120,7 @@ GATEPOST_DECL void session::close_session(session_end why) {
 
 GATEPOST_DECL void session::switch_channel(const smtp::channel& channel) {
   channel_ = &channel;
-  // Half a line is read to its end as it was begun: it must not become two.
-  if (lines_.pending() == 0) lines_ = line_reader(channel.line_ends);
+  next_line_ends_ = channel.line_ends;
 }
 
 // The envelope stays until the next next(), for whoever sees the reset action.

@@ -29,6 +29,9 @@ GATEPOST_DECL action session::read_more() const {
 // --- Command lines -------------------------------------------------------------------------------
 
 GATEPOST_DECL line_reader::result session::next_line(std::size_t limit) {
+  // Half a line is read to its end as it was begun: it must not become two.
+  if (next_line_ends_ && lines_.pending() == 0)
+    lines_ = line_reader(*std::exchange(next_line_ends_, std::nullopt));
   const line_reader::result step = lines_.next(input_.view(), limit);
   input_.consume(step.consumed);
   return step;

@@ -44,7 +44,7 @@ struct script_run {
   std::string problem;                  // empty: as written
   std::string wire;                     // all that the server said
   std::vector<std::string> messages;    // the text of each message for which stage::message was asked
-  std::vector<std::string> questions;   // "connect", "helo", ..., "auth_step", "etrn"
+  std::vector<std::string> questions;   // "connect", "helo", ..., "auth_step", "etrn", "start_tls"
   std::vector<std::string> refusals;    // what the engine itself said of messages (action::said)
   std::vector<std::string> transcript;  // "C: MAIL FROM:<>", "S: 250 2.1.0 Sender OK"
   std::size_t resets = 0;

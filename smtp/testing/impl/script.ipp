@@ -277,7 +277,8 @@ class script::player : private transcript_tap {
 
   void start_tls() {
     hear();
-    if (strikes_at_question()) return strike_question();
+    run_.questions.emplace_back("start_tls");
+    if (strikes_at_question() && v_.trouble != mishap::policy_throws) return strike();
     if (take(kind::tls_fails) != nullptr || (struck_ && v_.trouble != mishap::stop)) return engine_.lost();
     if (take(kind::starts_tls) == nullptr && !struck_) fail("TLS begins");
     facts_.tls.emplace();

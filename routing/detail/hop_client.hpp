@@ -1,0 +1,149 @@
+// Opening and leaving a session with a next hop: how the hop's settings become those of a client.
+#ifndef GATEPOST_ROUTING_DETAIL_HOP_CLIENT_HPP
+#define GATEPOST_ROUTING_DETAIL_HOP_CLIENT_HPP
+
+#include <asio/awaitable.hpp>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "routing/body_reader.hpp"
+#include "routing/route.hpp"
+#include "smtp/body_source.hpp"
+#include "smtp/client.hpp"
+#include "smtp/config.hpp"
+#include "smtp/connector.hpp"
+#include "smtp/transaction.hpp"
+
+namespace gatepost::routing::detail {
+
+// Connections at work, so that somebody can end what they wait for. One thread.
+class connections_at_work {
+ public:
+  void add(smtp::client_connection* c) { all_.insert(c); }
+  void remove(smtp::client_connection* c) { all_.erase(c); }
+
+  // For good: what is opened from now on is given up.
+  void cancel() {
+    cancelled_ = true;
+    for (smtp::client_connection* c : all_) c->cancel();
+  }
+  bool cancelled() const { return cancelled_; }
+
+ private:
+  std::unordered_set<smtp::client_connection*> all_;
+  bool cancelled_ = false;
+};
+
+// Notes a connection as at work, as long as it lives itself.
+class work_mark {
+ public:
+  work_mark(connections_at_work* all, smtp::client_connection* one) : all_(all), one_(one) {
+    if (all_ != nullptr) all_->add(one_);
+  }
+  work_mark(const work_mark&) = delete;
+  work_mark& operator=(const work_mark&) = delete;
+  ~work_mark() {
+    if (all_ != nullptr) all_->remove(one_);
+  }
+
+ private:
+  connections_at_work* all_;
+  smtp::client_connection* one_;
+};
+
+struct hop_client {
+  std::string hostname;              // our name in EHLO
+  const smtp::client_options* base;  // what does not depend on the hop
+  const smtp::client_context* tls;   // nullptr: no TLS
+  connections_at_work* at_work;      // nullptr: nobody cancels
+};
+
+// A kept text, for a client session.
+class reader_source final : public smtp::body_source {
+ public:
+  // `text` outlives this.
+  explicit reader_source(body_reader& text) : text_(text) {}
+
+  asio::awaitable<smtp::result<std::string_view>> next() override {
+    smtp::result<std::string_view> block = text_.next();
+    failed_ = failed_ || !block;
+    co_return block;
+  }
+
+  // The text could not be read: what became of the transaction says nothing about the next hop.
+  bool failed() const { return failed_; }
+
+ private:
+  body_reader& text_;
+  bool failed_ = false;
+};
+
+// A recipient about whom no next hop has decided yet.
+struct open_recipient {
+  open_recipient(std::size_t index, smtp::reply why) : index(index), why(std::move(why)) {}
+  std::size_t index;
+  smtp::reply why;  // what the last next hop said, or why it could not be asked
+};
+
+// Where to connect to. Nothing: the hop needs an MX look-up, and there is no resolver here.
+GATEPOST_DECL std::optional<smtp::connect_target> target_of(const next_hop& hop);
+
+// What logs call it, and connections are pooled by.
+GATEPOST_DECL std::string name_of(const next_hop& hop);
+
+// The hop as a message with or without REQUIRETLS wants it: RFC 8689 §4.2.1 asks for a verified
+// certificate.
+GATEPOST_DECL next_hop hop_for(bool requiretls, const next_hop& hop);
+
+GATEPOST_DECL smtp::client_options options_for(const hop_client& us, const next_hop& hop,
+                                               bool without_tls);
+
+// A connection that is ready for a message; or nullptr, and why in `why_not`. `us`, `hop`, `by` and
+// `why_not` outlive the call.
+GATEPOST_DECL asio::awaitable<std::unique_ptr<smtp::client_connection>> open_hop(
+    const hop_client& us, const next_hop& hop, smtp::connector& by, std::string& why_not);
+
+// Says QUIT, waits a little for the answer, closes (RFC 5321 §4.1.1.10).
+GATEPOST_DECL asio::awaitable<void> leave_hop(std::unique_ptr<smtp::client_connection> session,
+                                              connections_at_work* at_work);
+
+// Whether the hop, and not the message or the recipient, was the trouble: then another hop may do
+// better. Not where the message may have arrived.
+GATEPOST_DECL bool is_trouble_of_hop(const smtp::recipient_outcome& o);
+
+// Takes those out of `open` about whom a next hop has decided in a transaction with all of them, and calls
+// settle(index, outcome) for each. True: it takes the others in another transaction.
+template <class Settle>
+bool settle_decided(std::vector<open_recipient>& open, const smtp::transaction_outcome& outcome,
+                    Settle settle) {
+  static constexpr smtp::fixed_reply full{451, {4, 5, 3}, "The next hop takes no more recipients"};
+  std::vector<open_recipient> left;
+  bool trouble = false;
+  for (std::size_t k = 0; k < open.size(); ++k) {
+    const smtp::recipient_outcome& o = outcome.recipients[k];
+    if (is_trouble_of_hop(o)) {
+      trouble = true;
+      left.emplace_back(open[k].index, o.reply);
+    } else if (o.state == smtp::recipient_state::untried) {
+      left.emplace_back(open[k].index, full);
+    } else {
+      settle(open[k].index, o);
+    }
+  }
+  const bool stuck = left.size() == open.size();
+  open = std::move(left);
+  return !open.empty() && !stuck && !trouble;
+}
+
+}  // namespace gatepost::routing::detail
+
+#ifndef GATEPOST_SEPARATE_COMPILATION
+#include "routing/impl/hop_client.ipp"
+#endif
+
+#endif  // GATEPOST_ROUTING_DETAIL_HOP_CLIENT_HPP

@@ -1,0 +1,204 @@
+// What a relay is inside: the schedule, the pool of connections, and the delivery of one message.
+//
+// Life of a message: schedule() puts its id into waiting_; pump() takes it out when its time has come and
+// begins deliver(), which loads it, groups its recipients by destination, serves the groups one after the
+// other, saves what became of them and says when to try again. Where all places at a next hop are taken the
+// message is parked there, out of everybody's way, until one is free.
+//
+// Everything but the post_* functions, stats(), with_domain() and trouble() runs on io's one thread.
+#ifndef GATEPOST_ROUTING_DETAIL_RELAY_ENGINE_HPP
+#define GATEPOST_ROUTING_DETAIL_RELAY_ENGINE_HPP
+
+#include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/thread_pool.hpp>
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "routing/detail/hop_client.hpp"
+#include "routing/relay.hpp"
+#include "smtp/client.hpp"
+#include "smtp/socket_connector.hpp"
+
+namespace gatepost::routing::detail {
+
+// A connection to a next hop, in use or idle.
+struct hop_connection {
+  std::unique_ptr<smtp::client_connection> session;
+  std::size_t messages = 0;
+  smtp::time_point idle_since{};
+};
+
+// What is known of a next hop.
+struct hop_state {
+  std::size_t in_use = 0;
+  std::vector<hop_connection> idle;
+  std::set<std::string> parked;  // messages that wait for a place; by id, and so the oldest first
+  smtp::time_point dead_until{};
+  std::string dead_because;
+};
+
+// One of the places at a next hop, or none: then all were taken.
+class hop_place {
+ public:
+  hop_place(hop_state& hop, std::size_t places) : hop_(hop.in_use < places ? &hop : nullptr) {
+    if (hop_ != nullptr) ++hop_->in_use;
+  }
+  hop_place(const hop_place&) = delete;
+  hop_place& operator=(const hop_place&) = delete;
+  ~hop_place() {
+    if (hop_ != nullptr) --hop_->in_use;
+  }
+  explicit operator bool() const { return hop_ != nullptr; }
+
+ private:
+  hop_state* hop_;
+};
+
+// Recipients of a message that share a destination.
+struct delivery_group {
+  explicit delivery_group(route where) : where(std::move(where)) {}
+  route where;
+  std::vector<std::size_t> recipients;  // indices into spool_message::recipients
+};
+
+// A message that is being delivered.
+struct message_at_work {
+  message_at_work(spool_message m, bool forced) : message(std::move(m)), forced(forced) {}
+  spool_message message;
+  bool forced;             // by flush(): not before its time, but now
+  bool changed = false;    // it differs from what the spool has
+  bool delivered = false;  // in that somebody has got it: that must not be lost
+  bool parked = false;
+};
+
+// Where an attempt was made, for logs.
+struct attempt_place {
+  attempt_place(std::string_view hop, bool tls) : hop(hop), tls(tls) {}
+  std::string_view hop;
+  bool tls;
+};
+
+class relay_engine final : public std::enable_shared_from_this<relay_engine> {
+ public:
+  relay_engine(asio::io_context& io, spool& store, router& routes, relay_options options);
+
+  std::error_code start();
+  void stop(std::chrono::milliseconds at_most);
+  void flush();
+  // The relay is gone: nothing may refer to what its user owned.
+  void abandon();
+  relay_stats stats() const;
+
+  // Any thread.
+  void post_schedule(std::string id, spool_time when);
+  void post_forget(std::string id);
+  smtp::address with_domain(const smtp::address& a) const;
+  bool may_relay(const smtp::session_facts& who) const {
+    return who.authenticated() || options.relay_from.contains(who.client.address);
+  }
+  void trouble(std::string_view where, std::string_view what, std::string_view session = {}) const;
+
+  asio::io_context& io;
+  spool& store;
+  router& routes;
+  const relay_options options;
+
+ private:
+  // --- The schedule (relay_engine.ipp) ---
+  void schedule(std::string id, spool_time when);
+  void forget(const std::string& id);
+  void pump();
+  void pump_soon();
+  void begin_delivery(std::string id);
+  void ended(const std::string& id, std::exception_ptr e);
+  void end_if_idle();
+  void arm();
+  void count();
+
+  // --- One message (relay_delivery.ipp) ---
+  asio::awaitable<void> deliver(std::string id);
+  void cannot_load(const std::string& id, smtp::errc why);
+  asio::awaitable<std::vector<delivery_group>> group_recipients(const message_at_work& w);
+  asio::awaitable<route> destination_of(const spool_message& m, const spool_recipient& r);
+  asio::awaitable<void> deliver_group(message_at_work& w, const delivery_group& group);
+  void settle_all(message_at_work& w, const delivery_group& group, smtp::recipient_state state,
+                  const smtp::reply& said, std::string_view where);
+  asio::awaitable<void> deliver_to_maildir(message_at_work& w, const delivery_group& group);
+  void settle(message_at_work& w, std::size_t index, smtp::recipient_state state,
+              const smtp::reply& said, const attempt_place& where);
+  void put_off(const spool_message& m, spool_recipient& r);
+  void report(const spool_message& m, const spool_recipient& r, std::string_view result,
+              const attempt_place& where) const;
+  asio::awaitable<void> save(message_at_work& w);
+  asio::awaitable<std::error_code> write(const message_at_work& w);
+  asio::awaitable<void> nap(std::chrono::milliseconds wait);
+
+  // --- Next hops (relay_hops.ipp) ---
+  asio::awaitable<void> deliver_to_hops(message_at_work& w, const delivery_group& group);
+  void park(message_at_work& w, const std::string& key);
+  asio::awaitable<void> deliver_by(message_at_work& w, std::vector<open_recipient>& open,
+                                   const next_hop& hop, const std::string& key);
+  asio::awaitable<smtp::transaction_outcome> send(const spool_message& m, hop_connection& c,
+                                                  const std::vector<open_recipient>& to);
+  smtp::transaction transaction_for(const spool_message& m, const std::vector<open_recipient>& to,
+                                    std::uint64_t size) const;
+
+  // --- Connections (relay_pool.ipp) ---
+  hop_connection take_idle(const std::string& key);
+  void give_back(const std::string& key, hop_connection c);
+  void part_with(std::unique_ptr<smtp::client_connection> session);
+  void mark_dead(const std::string& key, const std::string& why);
+  void unpark();
+  void close_idle(bool all);
+
+  connections_at_work at_work_;
+  smtp::observer silent_;
+  smtp::observer& observer_;
+  smtp::socket_connector connector_;
+  const hop_client us_;
+  asio::thread_pool files_{1};  // waits for the disk, for Maildirs
+  asio::steady_timer alarm_;
+  asio::steady_timer end_;
+  std::mt19937_64 random_{std::random_device{}()};
+
+  std::set<std::pair<spool_time, std::string>> waiting_;
+  std::unordered_map<std::string, spool_time> when_;  // of each message in waiting_
+  std::unordered_set<std::string> active_;
+  std::unordered_set<std::string> parked_;             // neither waiting nor active
+  std::unordered_map<std::string, spool_time> again_;  // to be scheduled when it is no more active
+  std::unordered_set<std::string> forced_;             // see message_at_work::forced
+  std::unordered_set<asio::steady_timer*> naps_;
+  std::map<std::string, hop_state> hops_;  // an entry stays where it is while it is in use
+  std::size_t partings_ = 0;               // connections that say goodbye
+  bool stopping_ = false;
+  bool pump_posted_ = false;
+  std::atomic<bool> abandoned_{false};
+
+  struct counters {
+    std::atomic<std::uint64_t> queued{0};
+    std::atomic<std::uint64_t> active{0};
+    std::atomic<std::uint64_t> delivered{0};
+    std::atomic<std::uint64_t> deferred{0};
+    std::atomic<std::uint64_t> failed{0};
+    std::atomic<std::uint64_t> connections{0};
+  } counters_;
+};
+
+}  // namespace gatepost::routing::detail
+
+#ifndef GATEPOST_SEPARATE_COMPILATION
+#include "routing/impl/relay_engine.ipp"
+#endif
+
+#endif  // GATEPOST_ROUTING_DETAIL_RELAY_ENGINE_HPP

@@ -1,0 +1,155 @@
+// RocksDB as the spool uses it: tuned for records that live for seconds, and able to come back
+// after a failed write.
+//
+// Included by rocksdb_spool's definitions only, so that nobody else sees RocksDB.
+#ifndef GATEPOST_ROUTING_DETAIL_ROCKSDB_STORE_HPP
+#define GATEPOST_ROUTING_DETAIL_ROCKSDB_STORE_HPP
+
+#include <rocksdb/db.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/iterator.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/options.h>
+#include <rocksdb/slice.h>
+#include <rocksdb/status.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "smtp/errc.hpp"
+
+namespace gatepost::routing::detail {
+
+inline rocksdb::Slice slice_of(std::string_view text) { return {text.data(), text.size()}; }
+
+inline smtp::errc error_of(const rocksdb::Status& status) {
+  if (status.IsNotFound()) return smtp::errc::not_found;
+  if (status.IsCorruption()) return smtp::errc::spool_corrupt;
+  if (status.IsNoSpace()) return smtp::errc::spool_full;
+  return smtp::errc::spool_failed;
+}
+
+// RocksDB would try to recover from a full disk by itself, beside what store_reopen does; in 7.8
+// that may end in an assertion.
+class no_self_help final : public rocksdb::EventListener {
+ public:
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,
+                            bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
+};
+
+class rocksdb_store {
+ public:
+  struct record {
+    record(std::string_view k, std::string_view v) : key(k), value(v) {}
+    std::string key;
+    std::string value;
+  };
+
+  explicit rocksdb_store(std::string path, std::size_t memtable_octets)
+      : path_(std::move(path)), options_(options(memtable_octets)) {
+    write_options_[1].sync = true;
+  }
+
+  // Also after a failed write: closes what is open and reads back what is on the disk.
+  rocksdb::Status open() {
+    const std::unique_lock lock(mutex_);
+    db_.reset();
+    rocksdb::DB* db = nullptr;
+    const rocksdb::Status status = rocksdb::DB::Open(options_, path_, &db);
+    db_.reset(db);
+    return status;
+  }
+
+  void close() {
+    const std::unique_lock lock(mutex_);
+    db_.reset();
+  }
+
+  rocksdb::Status write(rocksdb::WriteBatch& batch, bool sync) {
+    const std::shared_lock lock(mutex_);
+    return db_ ? db_->Write(write_options_[sync], &batch) : closed();
+  }
+
+  rocksdb::Status sync() {
+    const std::shared_lock lock(mutex_);
+    return db_ ? db_->SyncWAL() : closed();
+  }
+
+  rocksdb::Status read(std::string_view key, std::string& value) const {
+    const std::shared_lock lock(mutex_);
+    return db_ ? db_->Get({}, slice_of(key), &value) : closed();
+  }
+
+  // The records from `from` on whose keys begin with `prefix`, at most `most`.
+  rocksdb::Status scan(std::string_view from, std::string_view prefix, std::size_t most,
+                       std::vector<record>& found) const {
+    const std::shared_lock lock(mutex_);
+    if (!db_) return closed();
+    const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}));
+    for (it->Seek(slice_of(from)); it->Valid() && found.size() < most; it->Next()) {
+      const std::string_view key = it->key().ToStringView();
+      if (!key.starts_with(prefix)) break;
+      found.emplace_back(key, it->value().ToStringView());
+    }
+    return it->status();
+  }
+
+ private:
+  static rocksdb::Status closed() { return rocksdb::Status::IOError("the database is closed"); }
+
+  static rocksdb::Options options(std::size_t memtable_octets) {
+    rocksdb::Options o;
+    o.create_if_missing = true;
+    o.listeners.push_back(std::make_shared<no_self_help>());
+    // A torn end of the log is what a power failure leaves; all that was synced lies before it.
+    o.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+    // Most messages are removed before a memtable is written: the larger, the less gets to a table.
+    o.write_buffer_size = memtable_octets;
+    o.max_write_buffer_number = 3;
+    o.max_background_jobs = 2;
+    // One thread writes, so nothing is gained by ways for several.
+    o.allow_concurrent_memtable_write = false;
+    o.enable_write_thread_adaptive_yield = false;
+    // Mail is written once and seldom read twice.
+    o.compression = rocksdb::kNoCompression;
+    // Texts stay out of compactions.
+    o.enable_blob_files = true;
+    o.min_blob_size = 4096;
+    o.blob_file_size = 64u << 20;
+    o.enable_blob_garbage_collection = true;
+    o.max_open_files = 256;
+    o.skip_stats_update_on_db_open = true;
+    rocksdb::BlockBasedTableOptions table;
+    table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+    o.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+    // Its own log: warnings only, two files of 1 MiB.
+    o.info_log_level = rocksdb::WARN_LEVEL;
+    o.max_log_file_size = 1u << 20;
+    o.keep_log_file_num = 2;
+    o.stats_dump_period_sec = 0;
+    o.stats_persist_period_sec = 0;
+    return o;
+  }
+
+  std::string path_;
+  rocksdb::Options options_;
+  rocksdb::WriteOptions write_options_[2];  // [1] syncs
+  mutable std::shared_mutex mutex_;         // exclusive: while db_ changes
+  std::unique_ptr<rocksdb::DB> db_;
+};
+
+}  // namespace gatepost::routing::detail
+
+#endif  // GATEPOST_ROUTING_DETAIL_ROCKSDB_STORE_HPP

@@ -1,0 +1,318 @@
+// The two threads of spool_engine: part of routing/detail/spool_engine.hpp.
+#ifndef GATEPOST_ROUTING_DETAIL_SPOOL_LOG_HPP
+#define GATEPOST_ROUTING_DETAIL_SPOOL_LOG_HPP
+
+#include "routing/detail/spool_engine.hpp"
+
+namespace gatepost::routing::detail {
+
+// --- Body thread ---------------------------------------------------------------------------------
+
+inline spool_engine::wake_up spool_engine::run_bodies(std::vector<body_job>& jobs) {
+  std::vector<operation_ptr> finished;
+  for (body_job& job : jobs) {
+    if (job.commit) {
+      job.commit->answer = finish_file(*job.text);
+      finished.push_back(std::move(job.commit));
+    } else if (job.wait && !job.wait->abandoned()) {
+      job.wait->finish(write_buffer(*job.text));
+    }
+    job.text.reset();
+  }
+  if (!finished.empty()) hand_over(finished);
+  return std::nullopt;
+}
+
+inline std::error_code spool_engine::write_buffer(spilled_text& text) {
+  std::error_code failed = fault(spool_step::body_write);
+  if (!failed) failed = text.file->write(text.buffer);
+  if (failed) return trouble_with_file(failed);
+  space_.used(text.buffer.size());
+  text.buffer.clear();
+  return {};
+}
+
+inline std::error_code spool_engine::finish_file(spilled_text& text) {
+  const std::error_code unwritten = write_buffer(text);
+  if (unwritten) return unwritten;
+  text.buffer = {};
+  text.held.release();
+  std::error_code failed = fault(spool_step::body_sync);
+  if (!failed) failed = text.file->finish();
+  return failed ? trouble_with_file(failed) : std::error_code{};
+}
+
+// One sync makes the names of all of them last; then they go to the log.
+inline void spool_engine::hand_over(std::vector<operation_ptr>& finished) {
+  const std::error_code unsynced = files_.sync();
+  count([&](spool_stats& s) { s.body_syncs += finished.size() + 1; });
+  for (operation_ptr& operation : finished) {
+    std::error_code& answer = operation->answer;
+    if (!answer && unsynced) answer = trouble_with_file(unsynced);
+    if (!answer && log_.push(operation)) continue;
+    files_.remove(operation->id);
+    operation->wait->finish(answer ? answer : make_error_code(smtp::errc::spool_failed));
+    count([](spool_stats& s) { ++s.failures; });
+  }
+}
+
+inline std::error_code spool_engine::trouble_with_file(std::error_code why) const {
+  const bool full = why == std::errc::no_space_on_device || why.value() == EDQUOT ||
+                    why == smtp::errc::spool_full;
+  report(options_.directory + "/bodies: cannot write a message's text: " + why.message());
+  return full ? smtp::errc::spool_full : smtp::errc::spool_failed;
+}
+
+inline void spool_engine::report_space(bool low) const {
+  report(low ? options_.directory + ": less than " + std::to_string(options_.free_reserve >> 20) +
+                   " MiB are free on its file system; no message is taken until there is more"
+             : options_.directory + ": there is free space again");
+}
+
+// --- Log thread ----------------------------------------------------------------------------------
+
+inline spool_engine::wake_up spool_engine::run_log(std::vector<operation_ptr>& batch) {
+  if (broken_ != 0) try_again();
+  if (broken_ == 0 && !retries_.empty()) {
+    std::vector<operation_ptr> again;
+    again.swap(retries_);
+    work_off(again);
+  }
+  work_off(batch);
+  // Each removal is of another message, so this ends.
+  while (!follow_ups_.empty()) {
+    std::vector<operation_ptr> more;
+    more.swap(follow_ups_);
+    work_off(more);
+  }
+  sync_if_due();
+  return next_wake_up();
+}
+
+inline void spool_engine::work_off(std::vector<operation_ptr>& operations) {
+  std::size_t begin = 0;
+  std::uint64_t octets = 0;
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    octets += operations[i]->body.size() + operations[i]->record.size();
+    if (octets < batch_octets && i + 1 < operations.size()) continue;
+    write(std::span(operations).subspan(begin, i + 1 - begin));
+    begin = i + 1;
+    octets = 0;
+  }
+}
+
+inline void spool_engine::write(std::span<operation_ptr> operations) {
+  if (broken_ != 0) {
+    const std::error_code why = static_cast<smtp::errc>(broken_.load());
+    for (operation_ptr& operation : operations) settle(operation, why);
+    return;
+  }
+  batch_.Clear();
+  going_.clear();
+  bool sync = false;
+  for (const operation_ptr& operation : operations) prepare(*operation, sync);
+  std::error_code failed;
+  if (batch_.Count() > 0) {
+    const rocksdb::Status status = write_batch(sync);
+    if (!status.ok()) break_down(status);
+    if (!status.ok()) failed = static_cast<smtp::errc>(broken_.load());
+  }
+  for (operation_ptr& operation : operations) settle(operation, failed);
+}
+
+// Puts an operation into the batch, or sets its answer.
+inline void spool_engine::prepare(spool_operation& operation, bool& sync) {
+  using kind = spool_operation::kind;
+  if (operation.what == kind::remove) {
+    prepare_removal(operation);
+  } else if (operation.what == kind::commit) {
+    if (operation.wait->abandoned()) {
+      operation.answer = smtp::errc::cancelled;
+      return;
+    }
+    batch_.Put(record_key(operation.id), operation.record);
+    if (!operation.in_file) batch_.Put(body_key(operation.id), operation.body);
+    operation.written = true;
+  } else {
+    operation.answer = find(operation.id);
+    if (operation.answer) return;
+    batch_.Put(record_key(operation.id), operation.record);
+    operation.written = true;
+  }
+  sync = sync || (operation.written && operation.synced);
+}
+
+// Reads the record of a message that stays, into found_.
+inline std::error_code spool_engine::find(const std::string& id) {
+  if (going_.contains(id)) return smtp::errc::not_found;
+  const rocksdb::Status status = store_.read(record_key(id), found_);
+  return status.ok() ? std::error_code{} : error_of(status);
+}
+
+inline void spool_engine::prepare_removal(spool_operation& operation) {
+  operation.answer = find(operation.id);
+  if (operation.answer) return;
+  const auto size = size_in_spool_record(found_);
+  operation.size = size ? *size : 0;
+  operation.in_file = in_file_.contains(operation.id);
+  batch_.Delete(record_key(operation.id));
+  // Written once and never again, so the two annihilate each other wherever they meet.
+  if (!operation.in_file) batch_.SingleDelete(body_key(operation.id));
+  operation.written = true;
+  going_.insert(operation.id);
+}
+
+inline rocksdb::Status spool_engine::write_batch(bool sync) {
+  const std::error_code injected = fault(spool_step::batch_write);
+  if (injected == std::errc::no_space_on_device) return rocksdb::Status::NoSpace("injected");
+  if (injected) return rocksdb::Status::IOError("injected");
+  const auto begin = clock::now();
+  const std::uint64_t operations = batch_.Count();
+  const std::uint64_t octets = batch_.GetDataSize();
+  rocksdb::Status status = store_.write(batch_, sync);
+  const auto end = clock::now();
+  space_.used(octets);
+  if (status.ok() && sync) unsynced_since_.reset();
+  if (status.ok() && !sync && !unsynced_since_) unsynced_since_ = end;
+  const auto size_class =
+      std::min<std::size_t>(std::bit_width(operations / 2), spool_stats::batch_classes - 1);
+  count([&](spool_stats& s) {
+    ++s.batches[size_class];
+    if (sync) ++s.syncs;
+    s.sync_time += end - begin;
+  });
+  return status;
+}
+
+inline void spool_engine::settle(operation_ptr& operation, std::error_code written) {
+  if (!operation->answer) operation->answer = written;
+  if (operation->answer) return fail(operation);
+  operation->written = false;
+  succeed(*operation);
+}
+
+inline void spool_engine::succeed(spool_operation& operation) {
+  using kind = spool_operation::kind;
+  switch (operation.what) {
+    case kind::commit:
+      if (operation.in_file) in_file_.insert(operation.id);
+      count([&](spool_stats& s) {
+        ++s.commits;
+        ++s.messages;
+        s.octets += operation.size;
+      });
+      if (!operation.wait->finish({})) follow_ups_.push_back(removal_of(operation.id));
+      return;
+    case kind::update: count([](spool_stats& s) { ++s.updates; }); break;
+    case kind::remove:
+      if (operation.in_file) {
+        files_.remove(operation.id);
+        in_file_.erase(operation.id);
+      }
+      count([&](spool_stats& s) {
+        ++s.removals;
+        --s.messages;
+        s.octets -= operation.size;
+      });
+      break;
+  }
+  if (operation.wait) operation.wait->finish({});
+}
+
+inline void spool_engine::fail(operation_ptr& operation) {
+  using kind = spool_operation::kind;
+  const bool was_written = std::exchange(operation->written, false);
+  const bool may_pass =
+      operation->answer == smtp::errc::spool_full || operation->answer == smtp::errc::spool_failed;
+  if (!operation->wait && may_pass) {
+    operation->answer.clear();
+    retries_.push_back(std::move(operation));
+    return;
+  }
+  if (operation->what == kind::commit && was_written) {
+    doubtful_.push_back({operation->id, operation->in_file});
+  } else if (operation->what == kind::commit && operation->in_file) {
+    files_.remove(operation->id);
+  }
+  count([](spool_stats& s) { ++s.failures; });
+  if (operation->wait) operation->wait->finish(operation->answer);
+}
+
+inline void spool_engine::sync_if_due() {
+  if (broken_ != 0 || !unsynced_since_) return;
+  if (clock::now() - *unsynced_since_ < options_.lazy_sync) return;
+  const rocksdb::Status status = store_.sync();
+  if (!status.ok()) return break_down(status);
+  unsynced_since_.reset();
+  count([](spool_stats& s) { ++s.syncs; });
+}
+
+// The last chance of lazy changes, when the thread has ended.
+inline void spool_engine::finish() {
+  std::vector<operation_ptr> nothing;
+  next_attempt_ = {};
+  if (!retries_.empty()) run_log(nothing);
+  if (broken_ == 0 && unsynced_since_) store_.sync();
+}
+
+// --- Failure and return --------------------------------------------------------------------------
+
+inline void spool_engine::break_down(const rocksdb::Status& status) {
+  smtp::errc why = error_of(status);
+  if (why != smtp::errc::spool_full) why = smtp::errc::spool_failed;
+  if (broken_.exchange(static_cast<int>(why)) == 0) retry_wait_ = options_.first_retry;
+  next_attempt_ = clock::now() + retry_wait_;
+  report(options_.directory + ": cannot write: " + status.ToString() +
+         "; messages are refused until it works again");
+}
+
+inline void spool_engine::try_again() {
+  if (clock::now() < next_attempt_) return;
+  const rocksdb::Status status = repair();
+  if (status.ok()) {
+    report(options_.directory + ": writing works again");
+    broken_ = 0;
+    return;
+  }
+  retry_wait_ = std::min(retry_wait_ * 2, options_.longest_retry);
+  next_attempt_ = clock::now() + retry_wait_;
+}
+
+// After a failed write nobody knows how much of it is in the log. The database is opened anew,
+// which reads the log back, and what nobody was promised is removed.
+inline rocksdb::Status spool_engine::repair() {
+  if (!space_.enough()) return rocksdb::Status::NoSpace();
+  if (fault(spool_step::reopen)) return rocksdb::Status::IOError("injected");
+  rocksdb::Status status = store_.open();
+  if (!status.ok()) return status;
+  batch_.Clear();
+  for (const doubtful& message : doubtful_) {
+    batch_.Delete(record_key(message.id));
+    batch_.SingleDelete(body_key(message.id));
+  }
+  // Also without any: shows that writing works.
+  batch_.Put(slice_of(format_key), slice_of(format_value));
+  status = write_batch(true);
+  if (!status.ok()) return status;
+  for (const doubtful& message : doubtful_) {
+    if (message.in_file) files_.remove(message.id);
+  }
+  doubtful_.clear();
+  return status;
+}
+
+inline spool_engine::wake_up spool_engine::next_wake_up() const {
+  std::optional<clock::time_point> when;
+  if (broken_ != 0) {
+    when = next_attempt_;
+  } else if (unsynced_since_) {
+    when = *unsynced_since_ + options_.lazy_sync;
+  }
+  if (!when) return std::nullopt;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*when - clock::now());
+  return std::max(left, std::chrono::milliseconds(0));
+}
+
+}  // namespace gatepost::routing::detail
+
+#endif  // GATEPOST_ROUTING_DETAIL_SPOOL_LOG_HPP

@@ -1,0 +1,128 @@
+// How spool_engine opens its directory: part of routing/detail/spool_engine.hpp.
+#ifndef GATEPOST_ROUTING_DETAIL_SPOOL_START_HPP
+#define GATEPOST_ROUTING_DETAIL_SPOOL_START_HPP
+
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "routing/detail/spool_engine.hpp"
+
+namespace gatepost::routing::detail {
+
+inline std::string spool_engine::start() {
+  std::string problem = prepare_directory();
+  if (problem.empty()) problem = open_store();
+  if (problem.empty()) problem = check_format();
+  if (problem.empty()) problem = count_messages();
+  if (problem.empty()) problem = tidy_files();
+  if (problem.empty()) return problem;
+  store_.close();
+  return options_.directory + ": " + problem;
+}
+
+inline std::string spool_engine::prepare_directory() {
+  const char* path = options_.directory.c_str();
+  if (*path == '\0') return "no directory is given for the spool";
+  if (::mkdir(path, 0700) != 0) {
+    if (errno != EEXIST) return "cannot make the spool's directory: " + last_error().message();
+  } else {
+    // After a crash of the system, messages must be found where they were put.
+    const descriptor parent = open_directory((options_.directory + "/..").c_str());
+    if (!parent || sync_directory(parent.number())) {
+      return "cannot sync the directory above it: " + last_error().message();
+    }
+  }
+  struct stat found{};
+  if (::stat(path, &found) != 0) return last_error().message();
+  std::string problem = check_access(found);
+  if (!problem.empty()) return problem;
+  lock_ = open_directory(path);
+  if (!lock_) return "cannot open the spool's directory: " + last_error().message();
+  if (::flock(lock_.number(), LOCK_EX | LOCK_NB) != 0) {
+    return errno == EWOULDBLOCK ? "another process has this spool open; a spool is for one server"
+                                : "cannot lock the spool's directory: " + last_error().message();
+  }
+  const std::error_code failed = files_.open(options_.directory + "/bodies");
+  return failed ? "cannot open bodies/: " + failed.message() : std::string();
+}
+
+inline std::string spool_engine::check_access(const struct stat& found) const {
+  const std::string me = std::to_string(::geteuid());
+  if (!S_ISDIR(found.st_mode)) return "is not a directory, and so no place for a spool";
+  if (::faccessat(AT_FDCWD, options_.directory.c_str(), R_OK | W_OK | X_OK, AT_EACCESS) != 0) {
+    return "user " + me + " may not write here (" + last_error().message() + "); chown it to " + me;
+  }
+  if ((found.st_mode & 077) != 0) return "others may read or write mail here; chmod 700 it";
+  return {};
+}
+
+inline std::string spool_engine::open_store() {
+  const rocksdb::Status status = store_.open();
+  if (status.ok()) {
+    // The names db/ and bodies/ are in place now.
+    const std::error_code failed = sync_directory(lock_.number());
+    return failed ? "cannot sync it: " + failed.message() : std::string();
+  }
+  const std::string_view remedy =
+      status.IsCorruption() ? "; restore db/ from a backup, or move it away to begin empty"
+                            : "; see to permissions and free space of db/";
+  return "cannot open the spool's database: " + status.ToString() + std::string(remedy);
+}
+
+// A database without a format is new.
+inline std::string spool_engine::check_format() {
+  std::string value;
+  rocksdb::Status status = store_.read(format_key, value);
+  if (status.IsNotFound()) {
+    batch_.Clear();
+    batch_.Put(slice_of(format_key), slice_of(format_value));
+    status = store_.write(batch_, true);
+    value = format_value;
+  }
+  if (!status.ok()) return "cannot use the spool's database: " + status.ToString();
+  if (value == format_value) return {};
+  return "the spool is of format " + value + ", which this version does not know; use a newer one";
+}
+
+inline std::string spool_engine::count_messages() {
+  // Records in memory at once: some hundred bytes each.
+  constexpr std::size_t page = 1000;
+  std::vector<rocksdb_store::record> found;
+  std::string from(1, record_prefix);
+  do {
+    found.clear();
+    const rocksdb::Status status = store_.scan(from, std::string(1, record_prefix), page, found);
+    if (!status.ok()) return "cannot read the spool's database: " + status.ToString();
+    for (const rocksdb_store::record& r : found) {
+      const auto size = size_in_spool_record(r.value);
+      ++stats_.messages;
+      stats_.octets += size ? *size : 0;
+      ids_.seen(std::string_view(r.key).substr(1));
+    }
+    if (!found.empty()) from = found.back().key + '\0';
+  } while (found.size() == page);
+  return {};
+}
+
+// Removes the files of messages that were never committed.
+inline std::string spool_engine::tidy_files() {
+  std::vector<std::string> names;
+  const std::error_code failed = files_.list(names);
+  if (failed) return "cannot read bodies/: " + failed.message();
+  for (const std::string& name : names) {
+    if (!is_spool_id(name)) {
+      // Other files are nobody's business here.
+      if (name.ends_with(unfinished_suffix)) files_.remove(name);
+      continue;
+    }
+    std::string record;
+    const rocksdb::Status status = store_.read(record_key(name), record);
+    if (status.ok()) in_file_.insert(name);
+    if (status.IsNotFound()) files_.remove(name);
+  }
+  return {};
+}
+
+}  // namespace gatepost::routing::detail
+
+#endif  // GATEPOST_ROUTING_DETAIL_SPOOL_START_HPP

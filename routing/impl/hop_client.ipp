@@ -1,0 +1,106 @@
+#ifndef GATEPOST_ROUTING_IMPL_HOP_CLIENT_IPP
+#define GATEPOST_ROUTING_IMPL_HOP_CLIENT_IPP
+
+#include <chrono>
+#include <utility>
+
+#include "routing/detail/hop_client.hpp"
+
+namespace gatepost::routing::detail {
+
+GATEPOST_DECL std::optional<smtp::connect_target> target_of(const next_hop& hop) {
+  if (!hop.unix_path.empty()) return smtp::connect_target::to_unix(hop.unix_path);
+  if (hop.lookup == hop_lookup::mx) return std::nullopt;
+  if (const auto address = smtp::parse_ip_address(hop.host))
+    return smtp::connect_target(smtp::endpoint{*address, hop.port});
+  return smtp::connect_target(hop.host, hop.port);
+}
+
+GATEPOST_DECL std::string name_of(const next_hop& hop) { return to_string(route(hop)); }
+
+GATEPOST_DECL next_hop hop_for(bool requiretls, const next_hop& hop) {
+  next_hop wanted = hop;
+  if (requiretls && hop.unix_path.empty()) wanted.tls = hop_tls::verify;
+  return wanted;
+}
+
+GATEPOST_DECL smtp::client_options options_for(const hop_client& us, const next_hop& hop,
+                                               bool without_tls) {
+  smtp::client_options o = *us.base;
+  o.hello_name = us.hostname;
+  o.protocol = hop.protocol == hop_protocol::lmtp ? smtp::client_protocol::lmtp
+                                                  : smtp::client_protocol::smtp;
+  if (hop.tls == hop_tls::required || hop.tls == hop_tls::verify) {
+    o.starttls = smtp::starttls_use::required;
+  } else if (hop.tls == hop_tls::opportunistic && !without_tls && us.tls != nullptr) {
+    o.starttls = smtp::starttls_use::opportunistic;
+  } else {
+    o.starttls = smtp::starttls_use::none;
+  }
+  return o;
+}
+
+inline bool is_cancelled(const hop_client& us) {
+  return us.at_work != nullptr && us.at_work->cancelled();
+}
+
+// Connects, and leaves the first words to the session. Why not, if not.
+inline asio::awaitable<std::string> connect_hop(const hop_client& us,
+                                                const smtp::connect_target& where,
+                                                smtp::connector& by,
+                                                smtp::client_connection& session) {
+  const smtp::time_point deadline = std::chrono::steady_clock::now() + us.base->limits.connect;
+  smtp::connect_result made = co_await by.connect(where, deadline);
+  // A connection that is being made cannot be cancelled, what follows it could last long.
+  if (is_cancelled(us)) co_return "cancelled";
+  if (made.connection == nullptr) {
+    smtp::client_failure why(made.error, smtp::client_step::connect);
+    // The detail ends with the error's own words.
+    co_return made.detail.empty() ? why.text() : std::move(made.detail);
+  }
+  const work_mark mark(us.at_work, &session);
+  const std::error_code failed = co_await session.hello(std::move(made.connection));
+  co_return failed ? where.text() + ": " + session.failure().text() : std::string();
+}
+
+// RFC 7435 §3: where TLS is taken as it comes, plain text is better than no mail.
+inline bool may_do_without_tls(const smtp::client_connection& session, const next_hop& hop) {
+  const smtp::client_failure& why = session.failure();
+  if (!why.error || hop.tls != hop_tls::opportunistic) return false;
+  return why.step == smtp::client_step::tls || why.step == smtp::client_step::starttls;
+}
+
+GATEPOST_DECL asio::awaitable<std::unique_ptr<smtp::client_connection>> open_hop(
+    const hop_client& us, const next_hop& hop, smtp::connector& by, std::string& why_not) {
+  const std::optional<smtp::connect_target> where = target_of(hop);
+  if (!where) {
+    why_not = "the route needs MX records, which are not looked up here: name a host, smtp:[HOST]";
+    co_return nullptr;
+  }
+  for (const bool without_tls : {false, true}) {
+    smtp::tls_peer peer(hop.host);
+    if (hop.tls == hop_tls::verify) peer.verify = smtp::verification::pkix;
+    auto session = std::make_unique<smtp::client_connection>(options_for(us, hop, without_tls),
+                                                             us.tls, std::move(peer));
+    why_not = co_await connect_hop(us, *where, by, *session);
+    if (why_not.empty()) co_return session;
+    if (is_cancelled(us) || !may_do_without_tls(*session, hop)) break;
+  }
+  co_return nullptr;
+}
+
+GATEPOST_DECL asio::awaitable<void> leave_hop(std::unique_ptr<smtp::client_connection> session,
+                                              connections_at_work* at_work) {
+  const work_mark mark(at_work, session.get());
+  co_await session->quit();
+}
+
+GATEPOST_DECL bool is_trouble_of_hop(const smtp::recipient_outcome& o) {
+  if (o.state != smtp::recipient_state::deferred || o.in_doubt) return false;
+  // 421 at any command, and a 4xx before there was a recipient, are about the hop itself.
+  return !o.from_server || o.reply.code() == 421 || o.step < smtp::client_step::rcpt;
+}
+
+}  // namespace gatepost::routing::detail
+
+#endif  // GATEPOST_ROUTING_IMPL_HOP_CLIENT_IPP

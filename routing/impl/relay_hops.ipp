@@ -1,0 +1,147 @@
+// How a message gets to next hops: one group of recipients, one hop after the other.
+#ifndef GATEPOST_ROUTING_IMPL_RELAY_HOPS_IPP
+#define GATEPOST_ROUTING_IMPL_RELAY_HOPS_IPP
+
+#include <algorithm>
+#include <optional>
+
+#include "routing/detail/relay_engine.hpp"
+
+namespace gatepost::routing::detail {
+
+// Reads what was an address when it came in, whatever the limits were then.
+inline std::optional<smtp::address> kept_address(const std::string& text) {
+  smtp::address_options any;
+  any.utf8 = smtp::utf8_policy::smtputf8;
+  any.tags = smtp::literal_tags::any;
+  any.local_part = any.domain = any.path = text.size() + 2;  // with the path's <>
+  const auto a = smtp::address::from_text(text, any);
+  return a ? std::optional<smtp::address>(*a) : std::nullopt;
+}
+
+// RFC 3463 §3.5: 4.4.1, no answer from host.
+inline smtp::reply unreachable(const std::string& why) { return {451, {4, 4, 1}, why}; }
+
+inline void say_of_all(std::vector<open_recipient>& open, const smtp::reply& why) {
+  for (open_recipient& r : open) r.why = why;
+}
+
+GATEPOST_DECL asio::awaitable<void> relay_engine::deliver_to_hops(message_at_work& w,
+                                                                  const delivery_group& group) {
+  std::vector<open_recipient> open;
+  for (const std::size_t i : group.recipients) open.emplace_back(i, unreachable("no next hop"));
+  std::string last;
+  for (const next_hop& listed : group.where.hops()) {
+    const next_hop hop = hop_for(w.message.requiretls, listed);
+    last = name_of(hop);
+    hop_state& state = hops_[last];
+    if (state.dead_until > std::chrono::steady_clock::now()) {
+      say_of_all(open, unreachable(state.dead_because));
+      continue;
+    }
+    {
+      const hop_place place(state, options.deliveries_per_hop);
+      if (!place) {
+        park(w, last);
+        co_return;
+      }
+      co_await deliver_by(w, open, hop, last);
+    }
+    pump_soon();  // there is a place for somebody
+    // What we broke off ourselves was no attempt: the next start tries again at once.
+    if (open.empty() || stopping_) co_return;
+  }
+  const attempt_place where(last, false);
+  for (const open_recipient& r : open)
+    settle(w, r.index, smtp::recipient_state::deferred, r.why, where);
+}
+
+GATEPOST_DECL void relay_engine::park(message_at_work& w, const std::string& key) {
+  hops_[key].parked.insert(w.message.id);
+  w.parked = true;
+}
+
+// Tries one next hop. Takes those out of `open` about whom it has decided.
+GATEPOST_DECL asio::awaitable<void> relay_engine::deliver_by(message_at_work& w,
+                                                             std::vector<open_recipient>& open,
+                                                             const next_hop& hop,
+                                                             const std::string& key) {
+  for (bool more = true; more && !stopping_;) {
+    // The next transaction may take long, and a crash meanwhile would deliver again.
+    if (w.delivered) co_await save(w);
+    hop_connection c = take_idle(key);
+    const bool fresh = c.session == nullptr;
+    if (fresh) {
+      std::string why_not;
+      c.session = co_await open_hop(us_, hop, connector_, why_not);
+      if (!c.session) {
+        mark_dead(key, why_not);
+        say_of_all(open, unreachable(why_not));
+        co_return;
+      }
+      ++counters_.connections;
+    }
+    const smtp::transaction_outcome outcome = co_await send(w.message, c, open);
+    // A connection that died while it was idle says nothing about the next hop.
+    if (outcome.unanswered && !fresh) continue;
+    const attempt_place where(key, c.session->tls() != nullptr);
+    more = settle_decided(open, outcome, [&](std::size_t i, const smtp::recipient_outcome& o) {
+      settle(w, i, o.state, o.reply, where);
+    });
+    give_back(key, std::move(c));
+  }
+}
+
+GATEPOST_DECL asio::awaitable<smtp::transaction_outcome> relay_engine::send(
+    const spool_message& m, hop_connection& c, const std::vector<open_recipient>& to) {
+  smtp::transaction_outcome outcome;
+  auto text = store.open(m.id);
+  if (text) {
+    edited_body edited(*std::move(text), m.edits);
+    const smtp::transaction t = transaction_for(m, to, edited.size());
+    reader_source source(edited);
+    const work_mark mark(&at_work_, c.session.get());
+    outcome = co_await c.session->send(t, source);
+    if (!source.failed()) co_return outcome;
+  }
+  // Nothing that another next hop could do better.
+  trouble("spool", "cannot read the text of message " + m.id, m.session_id);
+  outcome.unanswered = false;
+  outcome.recipients.resize(to.size());
+  for (smtp::recipient_outcome& o : outcome.recipients) {
+    if (o.state != smtp::recipient_state::untried && o.from_server) continue;
+    o.state = smtp::recipient_state::deferred;
+    o.step = smtp::client_step::body;
+    o.from_server = true;
+    o.reply = smtp::reply(451, {4, 3, 0}, "The spool cannot read the message");
+  }
+  co_return outcome;
+}
+
+GATEPOST_DECL smtp::transaction relay_engine::transaction_for(const spool_message& m,
+                                                              const std::vector<open_recipient>& to,
+                                                              std::uint64_t size) const {
+  smtp::transaction t;
+  // Both can be read, or destination_of() would not have sent us here.
+  t.reverse_path = kept_address(m.reverse_path).value_or(smtp::address());
+  for (const open_recipient& r : to) {
+    const spool_recipient& kept = m.recipients[r.index];
+    smtp::recipient& added = t.recipients.emplace_back();
+    added.forward_path = with_domain(kept_address(kept.forward_path).value_or(smtp::address()));
+    added.notify = kept.notify;
+    added.orcpt = kept.orcpt;
+  }
+  t.size = size;
+  t.body = m.body;
+  t.smtputf8 = m.smtputf8;
+  t.requiretls = m.requiretls;
+  t.ret = m.ret;
+  t.envid = m.envid;
+  t.auth = m.auth;
+  t.solicit = m.solicit;
+  return t;
+}
+
+}  // namespace gatepost::routing::detail
+
+#endif  // GATEPOST_ROUTING_IMPL_RELAY_HOPS_IPP
