@@ -1,12 +1,14 @@
 // Delivers while the client waits, and gives it the next hop's own reply: no spool, no bounce.
 //
-// The message is held in memory, or past a bound in an unlinked file, until the checks have judged it; then
-// it goes to the next hop, and what that says is what the client gets. A crash loses nothing that got a
-// 250, because none was given. The price: the client waits for the next hop, and a next hop that is away
-// makes it come again.
+// The message is held in memory, or past a bound in an unlinked file, until the checks have judged
+// it; then it goes to the next hop, and what that says is what the client gets. A crash loses
+// nothing that got a 250, because none was given. The price: the client waits for the next hop, and
+// a next hop that is away makes it come again.
 //
-// Since one reply has to serve, a client that does not speak LMTP or PRDR gets 452 for its second recipient
-// and sends that one in a message of its own. Everything runs on the session's thread.
+// Since one reply has to serve, a client that does not speak LMTP or PRDR gets 452 for its second
+// recipient and sends that one in a message of its own. A message that a check wants held is put
+// off: there is nothing to hold it in. Everything runs on the session's thread, writing of large
+// messages to the file included.
 #ifndef GATEPOST_ROUTING_CUT_THROUGH_HPP
 #define GATEPOST_ROUTING_CUT_THROUGH_HPP
 
@@ -37,6 +39,11 @@ struct cut_through_options {
   // Octets of a message in memory; a larger one goes to a file in `directory` that has no name.
   std::size_t memory_per_message = 256u << 10;
   std::string directory = "/tmp";
+
+  // Next hops have this long to take a message, all together (and client.limits.connect once more):
+  // past session_limits::processing_time (5 min) the client is told 451, and what they took would
+  // come twice.
+  std::chrono::milliseconds at_most = std::chrono::minutes(4);
 
   // The client side of sessions. hello_name, starttls, protocol and login are set per next hop.
   smtp::client_options client;

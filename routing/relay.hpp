@@ -1,19 +1,21 @@
 // Store and forward: takes messages into a spool, and delivers them from there.
 //
-// The smtp::delivery that most servers use. At RCPT it asks the router; at the end of the message it
-// commits to the spool, and only then does the client get its 250. Delivery workers take over: they group
-// recipients by where the router sends them, use one connection for many messages, try again with
-// exponential back-off and jitter (routing/retry.hpp), and pick up where they were after a crash.
-// Recipients that failed for good stay in the spool, and so in queue(), until somebody removes them.
+// The smtp::delivery that most servers use. At RCPT it asks the router; at the end of the message
+// it commits to the spool, and only then does the client get its 250. Delivery workers take over:
+// they group recipients by where the router sends them, use one connection for many messages, try
+// again with exponential back-off and jitter (routing/retry.hpp), and pick up where they were after
+// a crash. Recipients that failed for good stay in the spool, and so in queue(), until somebody
+// removes them.
 //
 //     routing::relay relay(io, spool, routes, options);
 //     smtp::server server(threads.contexts(), settings, chain, relay);
 //     relay.start();
 //
 // What is promised: a message whose commit has succeeded is delivered, or fails and is kept; and no
-// recipient gets it twice, unless the process or the next hop dies between the delivery and the note of it.
-// resolve() and begin() are thread-safe; the workers run on `io` alone, which one thread runs. Maildirs are
-// written and synced on one thread of the relay's own, because a sync may take long.
+// recipient gets it twice, unless the process or the next hop dies between the delivery and the
+// note of it. resolve() and begin() are thread-safe; the workers run on `io` alone, which one
+// thread runs. Maildirs are written and synced on one thread of the relay's own, because a sync may
+// take long.
 #ifndef GATEPOST_ROUTING_RELAY_HPP
 #define GATEPOST_ROUTING_RELAY_HPP
 
@@ -47,12 +49,13 @@ struct relay_options {
   // Our name: in EHLO to next hops, and in the files of maildirs.
   std::string hostname = "localhost";
 
-  // Who reads mail to <Postmaster> without a domain (RFC 5321 §4.5.1). Empty: the router is asked about
-  // "Postmaster" as it stands; routing::table takes it for that of the first domain.
+  // Who reads mail to <Postmaster> without a domain (RFC 5321 §4.5.1). Empty: the router is asked
+  // about "Postmaster" as it stands; routing::table takes it for that of the first domain.
   std::string postmaster;
 
-  // Who may send to domains that are nobody's here, where the router has a route for all of them; beside
-  // those who have authenticated. Empty by default: a server that forgets this is an open relay.
+  // Who may send to domains that are nobody's here, where the router has a route for all of them;
+  // beside those who have authenticated. Empty by default: a server that forgets this is an open
+  // relay.
   smtp::network_set relay_from;
 
   retry_options retry;
@@ -62,13 +65,13 @@ struct relay_options {
   std::size_t deliveries = 100;
   std::size_t deliveries_per_hop = 20;
 
-  // A connection to a next hop is kept this long for the next message, and serves so many. Postfix: 2 s
-  // (smtp_connection_cache_time_limit); servers wait minutes.
+  // A connection to a next hop is kept this long for the next message, and serves so many. Postfix:
+  // 2 s (smtp_connection_cache_time_limit); servers wait minutes.
   std::chrono::milliseconds idle_connection = std::chrono::seconds(5);
   std::size_t messages_per_connection = 100;
 
-  // A next hop that could not be reached is left alone this long: its messages do not each wait for the
-  // connection to time out. Postfix: 300 s (minimal_backoff_time).
+  // A next hop that could not be reached is left alone this long: its messages do not each wait for
+  // the connection to time out. Postfix: 300 s (minimal_backoff_time).
   std::chrono::milliseconds dead_hop = std::chrono::minutes(1);
 
   // The client side of sessions: limits, and what is used of what is offered. hello_name, starttls,
@@ -81,10 +84,10 @@ struct relay_options {
 };
 
 struct relay_stats {
-  std::uint64_t queued = 0;      // messages that wait or are being delivered, now
-  std::uint64_t active = 0;      // of these, being delivered
-  std::uint64_t delivered = 0;   // recipients since the start, like all below
-  std::uint64_t deferred = 0;    // attempts
+  std::uint64_t queued = 0;     // messages that wait or are being delivered, now
+  std::uint64_t active = 0;     // of these, being delivered
+  std::uint64_t delivered = 0;  // recipients since the start, like all below
+  std::uint64_t deferred = 0;   // attempts
   std::uint64_t failed = 0;
   std::uint64_t connections = 0;  // made to next hops
 };
@@ -95,30 +98,33 @@ class relay final : public smtp::delivery {
   GATEPOST_DECL relay(asio::io_context& io, spool& store, router& routes, relay_options options);
   GATEPOST_DECL ~relay() override;
 
-  // Reads the spool and begins to deliver. On io's thread, or before it runs. Once. Errors: what the spool
-  // says.
+  // Reads the spool and begins to deliver. On io's thread, or before it runs. Once. Errors: what
+  // the spool says.
   GATEPOST_DECL std::error_code start();
 
-  // No new deliveries; those that are under way end within their own limits or `at_most` (a connection that
-  // is being made: client.limits.connect), and what has not been delivered by then stays in the spool, also
-  // what is committed later. Any thread. io's run() then returns.
+  // No new deliveries; those that are under way end within their own limits or `at_most` (a
+  // connection that is being made: client.limits.connect), and what has not been delivered by then
+  // stays in the spool, also what is committed later. Any thread. io's run() then returns.
   GATEPOST_DECL void stop(std::chrono::milliseconds at_most = std::chrono::seconds(30));
 
-  // Tries everything that waits now: after a configuration change, or when a next hop is back. Any thread.
+  // Tries everything that waits now: after a configuration change, or when a next hop is back. Any
+  // thread.
   GATEPOST_DECL void flush();
 
   // Any thread.
   GATEPOST_DECL relay_stats stats() const;
 
-  // Everything that is kept: what waits, what is held, what has failed. As spool::for_each(); any thread.
+  // Everything that is kept: what waits, what is held, what has failed. As spool::for_each(); any
+  // thread.
   GATEPOST_DECL std::error_code queue(const spool_visitor& visitor) const;
 
-  // Lets a message go that is held, or forgets any; what is on its way to a next hop just now may arrive all
-  // the same. Any thread. Errors: as spool::update().
+  // Lets a message go that is held, or forgets any; what is on its way to a next hop just now may
+  // arrive all the same. Any thread. Errors: as spool::update().
   GATEPOST_DECL asio::awaitable<std::error_code> release(std::string id);
   GATEPOST_DECL asio::awaitable<std::error_code> remove(std::string id);
 
-  // smtp::delivery. A message is scheduled when its intake is destroyed: until then revoke() is in time.
+  // smtp::delivery. A message is scheduled when its intake is destroyed: until then revoke() is in
+  // time.
   GATEPOST_DECL asio::awaitable<smtp::verdict> resolve(const smtp::session_view& session,
                                                        smtp::recipient& to) override;
   GATEPOST_DECL asio::awaitable<std::unique_ptr<smtp::intake>> begin(

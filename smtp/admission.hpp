@@ -3,6 +3,9 @@
 // Asked before a byte is sent, so that a flood costs an accept and a close. Shared by all threads of a
 // server; the table holds the networks that have sessions or had one within seconds, and so is bounded by
 // the limit on sessions and by `remembered`. No clock of its own. Thread-safe.
+//
+// Of a connection whose client a proxy has yet to name, only the limit in all can be asked: hold() counts
+// it until it is known, release() ends that, and then comes enter().
 #ifndef GATEPOST_SMTP_ADMISSION_HPP
 #define GATEPOST_SMTP_ADMISSION_HPP
 
@@ -21,8 +24,8 @@ namespace gatepost::smtp {
 
 // 0 is no limit.
 struct connection_limits {
-  // Sessions at a time. Each is one descriptor and a few KiB; the usual soft limit of descriptors is 1024,
-  // and the server raises it as far as it may.
+  // Sessions at a time, with those that are held. Each is one descriptor and a few KiB; the usual soft limit
+  // of descriptors is 1024, and the server raises it as far as it may.
   std::size_t total = 10000;
   // Sessions at a time per client network. Postfix: 50 (smtpd_client_connection_count_limit).
   std::size_t per_network = 50;
@@ -70,7 +73,14 @@ class admission {
   GATEPOST_DECL admittance enter(const ip_address& client, time_point now);
   GATEPOST_DECL void leave(const ip_address& client);
 
+  // `admitted` or `too_many`. After `admitted`, release() is owed.
+  GATEPOST_DECL admittance hold();
+  GATEPOST_DECL void release();
+
+  // Those that have entered.
   GATEPOST_DECL std::size_t sessions() const;
+  // Networks in the table.
+  GATEPOST_DECL std::size_t networks() const;
 
  private:
   // Room for `rate` a second, and what of it is used up.
@@ -85,12 +95,14 @@ class admission {
   };
 
   bool is_full() const { return networks_.size() > sessions_ + limits_.remembered; }
+  bool full() const { return limits_.total != 0 && sessions_ + held_ >= limits_.total; }
   void forget_idle(time_point now);
 
   connection_limits limits_;
   mutable std::mutex mutex_;
   std::unordered_map<ip_network, network_state> networks_;
   std::size_t sessions_ = 0;
+  std::size_t held_ = 0;
   bucket rate_;
   time_point forgotten_at_{};  // when idle networks were last looked for
 };

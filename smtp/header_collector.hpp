@@ -1,7 +1,8 @@
 // Keeps the header of a message that comes in piece by piece, until it is complete or too big.
 //
 // Most headers come whole in the first piece; what is kept is a copy, because the checks at the end of the
-// message want to see it again. The memory is used again for the next message. Sans-I/O.
+// message want to see it again. The memory is used again for the next message, unless it is release()d.
+// Sans-I/O.
 #ifndef GATEPOST_SMTP_HEADER_COLLECTOR_HPP
 #define GATEPOST_SMTP_HEADER_COLLECTOR_HPP
 
@@ -14,6 +15,7 @@
 #include "smtp/config.hpp"
 #include "smtp/header_reader.hpp"
 #include "smtp/result.hpp"
+#include "smtp/utf8.hpp"
 
 namespace gatepost::smtp {
 
@@ -23,15 +25,26 @@ class header_collector {
 
   // `limit`: octets of a header. A collector is used again for the next message.
   void begin(std::size_t limit) {
-    if (text_.capacity() > kept_capacity) std::string().swap(text_);
-    text_.clear();
-    end_ = 0;
+    release();
     options_ = {};
     options_.header_octets = limit;
     reader_ = header_reader(options_);
     hops_ = 0;
+    error_ = {};
     state_ = state::open;
   }
+
+  // The message is over, and views of its header with it. A session that waits for its next message holds
+  // no long header of its last one.
+  void release() {
+    if (text_.capacity() > kept_capacity) std::string().swap(text_);
+    text_.clear();
+    end_ = 0;
+    state_ = state::complete;
+  }
+
+  // Octets of memory that the text takes: for whoever accounts for it.
+  std::size_t held() const { return text_.capacity(); }
 
   // Message text in order; what comes after the header is not looked at.
   state add(std::string_view text) {
@@ -57,8 +70,8 @@ class header_collector {
   std::size_t hops() const { return hops_; }
 
  private:
-  // An unusually long header's memory is not kept for the next message.
-  static constexpr std::size_t kept_capacity = 64u << 10;
+  // A longer header's memory is not kept for the next message. Most are shorter.
+  static constexpr std::size_t kept_capacity = 8u << 10;
 
   state read(header_input kind) {
     while (true) {

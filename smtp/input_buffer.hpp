@@ -26,8 +26,11 @@ class buffer_pool {
     std::size_t size = 0;
   };
 
-  // Blocks of one size that the pool keeps when they come back.
+  // Blocks that the pool keeps when they come back.
   static constexpr std::size_t kept = 16;
+
+  // Room for all of them: giving back must not fail.
+  buffer_pool() { free_.reserve(kept); }
 
   block take(std::size_t size) {
     for (std::size_t i = free_.size(); i-- > 0;) {
@@ -39,7 +42,7 @@ class buffer_pool {
     return {std::unique_ptr<char[]>(new char[size]), size};
   }
 
-  void give_back(block b) {
+  void give_back(block b) noexcept {
     if (free_.size() < kept) free_.push_back(std::move(b));
   }
 

@@ -1,4 +1,5 @@
-// What the connections of one I/O thread share: a clock tick, a scratch buffer, a pool of read buffers.
+// What the connections of one I/O thread share: a clock tick, a scratch buffer, a pool of read buffers,
+// and a place for sockets that are closed on our side only.
 //
 // One per asio::io_context, made at the first use and destroyed with it. gatepost's rule is one thread per
 // io_context; nothing here is locked.
@@ -9,7 +10,9 @@
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
 #include <chrono>
+#include <cstddef>
 #include <memory>
+#include <vector>
 
 #include "smtp/config.hpp"
 #include "smtp/input_buffer.hpp"
@@ -25,6 +28,16 @@ class io_local final : public asio::execution_context::service {
 
   // A TLS record with its overhead, and room to read ahead.
   static constexpr std::size_t scratch_size = 32u << 10;
+
+  // How long a socket lingers: several round trips of a slow line.
+  static constexpr std::chrono::seconds linger_time{2};
+
+  // Sockets that linger at a time; more are closed at once. A flood must not hold our descriptors.
+  static constexpr std::size_t most_lingering = 512;
+
+  // Reads in one tick of one lingering socket, and of all: a few milliseconds at most.
+  static constexpr int linger_reads = 16;
+  static constexpr int all_linger_reads = 256;
 
   // Something that looks at the clock now and then. Registered while it lives.
   class ticking {
@@ -53,16 +66,30 @@ class io_local final : public asio::execution_context::service {
   buffer_pool& buffers() { return buffers_; }
   std::array<char, scratch_size>& scratch() { return *scratch_; }
 
+  // Takes a socket that we have nothing to send on any more, while the other end still sends: what comes
+  // is thrown away until it stops, or `linger_time` is over. Closing it at once would send a reset, which
+  // can take away what we said last before the other end has read it (RFC 9293 §3.6.1).
+  GATEPOST_DECL void linger(int descriptor);
+
  private:
+  struct lingering {
+    int descriptor;
+    clock::time_point until;
+  };
+
   GATEPOST_DECL void shutdown() override;
   GATEPOST_DECL void add(ticking& t);
   GATEPOST_DECL void remove(ticking& t);
   GATEPOST_DECL void arm();
   GATEPOST_DECL void tick_all();
+  GATEPOST_DECL void drain_lingering(clock::time_point now);
+  GATEPOST_DECL bool drain(int descriptor, int& left);
+  bool has_work() const { return first_ != nullptr || !lingering_.empty(); }
 
   buffer_pool buffers_;
   std::unique_ptr<std::array<char, scratch_size>> scratch_;
   std::unique_ptr<asio::steady_timer> timer_;
+  std::vector<lingering> lingering_;
   ticking* first_ = nullptr;
   ticking* next_ = nullptr;  // the one that tick_all() comes to next
   bool armed_ = false;

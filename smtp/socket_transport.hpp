@@ -1,13 +1,15 @@
 // A transport over a TCP or Unix socket, with TLS by smtp/tls.
 //
 // Non-blocking calls go straight to the kernel, without Asio in between; Asio waits. A connection that
-// waits holds no buffer. Lives on the thread of its io_context.
+// waits holds no buffer, and one whose client sends without a pause gives the others their turn. Lives on
+// the thread of its io_context.
 #ifndef GATEPOST_SMTP_SOCKET_TRANSPORT_HPP
 #define GATEPOST_SMTP_SOCKET_TRANSPORT_HPP
 
 #include <asio/generic/stream_protocol.hpp>
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -41,6 +43,17 @@ class socket_transport final : public transport, private io_local::ticking {
   GATEPOST_DECL void close() override;
   time_point now() const override { return std::chrono::steady_clock::now(); }
 
+  // Closing lingers where the other end still sends: see io_local::linger(). For a server.
+  void linger_on_close() { lingers_ = true; }
+
+  // From now on a write waits no longer than `last_wait`: the end has come, and not everybody reads.
+  GATEPOST_DECL void hurry();
+
+  // Closes the connection, and destroys the coroutine that is suspended in wait() or in a handshake instead
+  // of resuming it: at once, or when the io_context runs on or ends. False: there is none. Only close() and
+  // the destructor may follow.
+  GATEPOST_DECL bool abandon();
+
   // Octets that were read too far, and are to be read again.
   void push_back(std::string_view octets) { pushed_back_.insert(0, octets); }
 
@@ -49,7 +62,16 @@ class socket_transport final : public transport, private io_local::ticking {
   int native_handle() { return socket_.native_handle(); }
 
  private:
+  // Shared with the handler that is to resume wait(), which may outlive this.
+  struct suspension {
+    bool dropped = false;
+    std::error_code error;
+  };
+  template <class Handler>
+  struct resumption;
+
   void tick(time_point now) override;
+  asio::awaitable<void> suspend(readiness what);
   io_result receive(std::span<char> into);
   io_result send(std::string_view octets);
   io_result try_read_tls(std::span<char> into);
@@ -57,9 +79,14 @@ class socket_transport final : public transport, private io_local::ticking {
   std::error_code send_tls_output();
   asio::awaitable<std::error_code> handshake(time_point deadline);
   void look_at_peer();
+  bool peer_still_sends();
 
   // A client that is asked about this long is looked at: has it left?
   static constexpr std::chrono::milliseconds patience{250};
+  // After hurry().
+  static constexpr std::chrono::milliseconds last_wait{1000};
+  // Reads in one turn: a millisecond's worth of message text. Then the thread's other sessions have theirs.
+  static constexpr int reads_per_turn = 16;
 
   io_local& local_;
   socket socket_;
@@ -68,10 +95,18 @@ class socket_transport final : public transport, private io_local::ticking {
   std::optional<tls_facts> tls_facts_;
   std::string pushed_back_;
   std::size_t encrypted_ = 0;  // octets of text whose ciphertext waits to be sent
-  time_point deadline_ = time_point::max();
-  bool timed_out_ = false;
-  bool ended_ = false;        // the other end has closed its side
-  bool maybe_more_ = false;   // the last read filled the buffer
+
+  std::shared_ptr<suspension> suspension_;
+  std::optional<readiness> waits_for_;
+  time_point deadline_ = time_point::max();  // of that wait
+  bool timed_out_ = false;                   // its deadline has passed
+  bool cancelled_ = false;                   // cancel() came while it was on
+  int reads_ = 0;                            // since the last wait
+
+  bool handshake_timed_out_ = false;
+  bool ended_ = false;  // the other end has closed its side
+  bool lingers_ = false;
+  bool hurries_ = false;
 
   busy_watch* watcher_ = nullptr;
   time_point watched_since_{};

@@ -85,10 +85,14 @@ class reader_source final : public smtp::body_source {
 
 // A recipient about whom no next hop has decided yet.
 struct open_recipient {
-  open_recipient(std::size_t index, smtp::reply why) : index(index), why(std::move(why)) {}
+  open_recipient(std::size_t index, smtp::recipient_outcome last)
+      : index(index), last(std::move(last)) {}
   std::size_t index;
-  smtp::reply why;  // what the last next hop said, or why it could not be asked
+  smtp::recipient_outcome last;  // of the last next hop: deferred
 };
+
+// Deferred, because a next hop cannot be asked.
+GATEPOST_DECL smtp::recipient_outcome unreachable(std::string why);
 
 // Where to connect to. Nothing: the hop needs an MX look-up, and there is no resolver here.
 GATEPOST_DECL std::optional<smtp::connect_target> target_of(const next_hop& hop);
@@ -121,16 +125,15 @@ GATEPOST_DECL bool is_trouble_of_hop(const smtp::recipient_outcome& o);
 template <class Settle>
 bool settle_decided(std::vector<open_recipient>& open, const smtp::transaction_outcome& outcome,
                     Settle settle) {
-  static constexpr smtp::fixed_reply full{451, {4, 5, 3}, "The next hop takes no more recipients"};
   std::vector<open_recipient> left;
   bool trouble = false;
   for (std::size_t k = 0; k < open.size(); ++k) {
     const smtp::recipient_outcome& o = outcome.recipients[k];
     if (is_trouble_of_hop(o)) {
       trouble = true;
-      left.emplace_back(open[k].index, o.reply);
+      left.emplace_back(open[k].index, o);
     } else if (o.state == smtp::recipient_state::untried) {
-      left.emplace_back(open[k].index, full);
+      left.emplace_back(open[k].index, unreachable("the next hop takes no more recipients"));
     } else {
       settle(open[k].index, o);
     }

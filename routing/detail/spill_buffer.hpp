@@ -41,6 +41,9 @@ class spill_buffer {
   std::uint64_t size() const { return size_; }
   bool spilled() const { return static_cast<bool>(file_); }
 
+  // Why append() failed, for logs: "/var/tmp: No space left on device".
+  std::string problem() const { return directory_ + ": " + cause_.message(); }
+
   // Errors: spool_full, spool_failed; then every further call fails too.
   std::error_code append(std::string_view text) {
     if (failed_) return failed_;
@@ -98,7 +101,7 @@ class spill_buffer {
 
   std::error_code spill() {
     file_ = open_nameless();
-    if (!file_) return to_errc(last_error());
+    if (!file_) return failure(last_error());
     const std::error_code failed = write(memory_);
     std::string().swap(memory_);
     reserved_.release();
@@ -115,13 +118,14 @@ class spill_buffer {
     return file;
   }
 
-  std::error_code write(std::string_view text) const {
+  std::error_code write(std::string_view text) {
     const std::error_code failed = write_all(file_.number(), text);
-    return failed ? to_errc(failed) : std::error_code{};
+    return failed ? failure(failed) : std::error_code{};
   }
 
-  static std::error_code to_errc(std::error_code e) {
-    const bool full = e.value() == ENOSPC || e.value() == EDQUOT;
+  std::error_code failure(std::error_code cause) {
+    cause_ = cause;
+    const bool full = cause.value() == ENOSPC || cause.value() == EDQUOT;
     return full ? smtp::errc::spool_full : smtp::errc::spool_failed;
   }
 
@@ -132,6 +136,7 @@ class spill_buffer {
   std::uint64_t size_ = 0;
   descriptor file_;
   std::error_code failed_;
+  std::error_code cause_;
 };
 
 }  // namespace gatepost::routing::detail

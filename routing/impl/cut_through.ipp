@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <asio/co_spawn.hpp>
-#include <asio/execution.hpp>
+#include <asio/any_io_executor.hpp>
+#include <asio/execution/context.hpp>
 #include <asio/io_context.hpp>
 #include <asio/query.hpp>
+#include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
+#include <chrono>
 #include <exception>
 #include <map>
 #include <utility>
@@ -37,12 +40,16 @@ inline constexpr smtp::fixed_reply cannot_hold{
 inline smtp::reply passed_on(const smtp::recipient_outcome& o) {
   const std::string text(o.reply.text());
   if (o.state == smtp::recipient_state::delivered) return {250, o.reply.enhanced(), text};
-  if (!o.from_server && o.state == smtp::recipient_state::deferred)
-    return cut_through_replies::unanswered;
+  if (o.state == smtp::recipient_state::deferred && !o.from_server) {
+    return o.step == smtp::client_step::connect ? cut_through_replies::unreachable
+                                                : cut_through_replies::unanswered;
+  }
   // 421 speaks of a connection (RFC 5321 §3.8), and not of the client's.
   if (o.reply.code() == 421) return {451, o.reply.enhanced(), text};
   return o.reply;
 }
+
+inline void ignore_end(std::exception_ptr) {}
 
 class cut_through_intake final : public smtp::intake {
  public:
@@ -52,7 +59,10 @@ class cut_through_intake final : public smtp::intake {
         text_(options.memory_per_message, options.directory, options.memory) {}
 
   asio::awaitable<std::error_code> write(std::string_view text) override {
-    co_return text_.append(text);
+    const std::error_code failed = text_.append(text);
+    if (failed && options_.observer != nullptr)
+      options_.observer->on_trouble({"cut-through", text_.problem(), session_.facts.id});
+    co_return failed;
   }
 
   asio::awaitable<smtp::delivery_outcome> commit(const smtp::disposition& what) override;
@@ -62,12 +72,14 @@ class cut_through_intake final : public smtp::intake {
 
   groups group_recipients() const;
   asio::awaitable<void> deliver(const route& where, std::vector<open_recipient> open);
-  asio::awaitable<void> deliver_by(const next_hop& hop, smtp::client_connection& c,
-                                   std::vector<open_recipient>& open);
+  asio::awaitable<void> deliver_to(const next_hop& hop, std::vector<open_recipient>& open);
+  asio::awaitable<void> hand_over(smtp::client_connection& c, const std::string& name,
+                                  std::vector<open_recipient>& open);
   asio::awaitable<smtp::transaction_outcome> send(smtp::client_connection& c,
                                                   const std::vector<open_recipient>& to);
   smtp::transaction transaction_for(const std::vector<open_recipient>& to, std::uint64_t size) const;
-  void settle(std::size_t k, std::string_view hop, const smtp::recipient_outcome& o, bool tls);
+  void settle(std::size_t k, const smtp::recipient_outcome& o, std::string_view hop, bool tls);
+  void report(std::size_t k, const smtp::recipient_outcome& o, std::string_view hop, bool tls) const;
   const smtp::recipient& recipient_at(std::size_t k) const {
     return session_.envelope.recipients()[what_->recipients[k]];
   }
@@ -75,6 +87,7 @@ class cut_through_intake final : public smtp::intake {
   const cut_through_options& options_;
   const smtp::session_view& session_;
   spill_buffer text_;
+  std::shared_ptr<connections_at_work> at_work_ = std::make_shared<connections_at_work>();
 
   // During commit().
   const smtp::disposition* what_ = nullptr;
@@ -85,6 +98,11 @@ GATEPOST_DECL asio::awaitable<smtp::delivery_outcome> cut_through_intake::commit
     const smtp::disposition& what) {
   // Who is to look at it would find nothing here, and must not find it delivered.
   if (what.hold) co_return smtp::delivery_outcome(cut_through_replies::cannot_hold);
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  asio::steady_timer limit(executor, options_.at_most);
+  limit.async_wait([at_work = at_work_](std::error_code ec) {
+    if (!ec) at_work->cancel();
+  });
   what_ = &what;
   each_.assign(what.recipients.size(), cut_through_replies::no_next_hop);
   const groups all = group_recipients();
@@ -104,44 +122,143 @@ GATEPOST_DECL asio::awaitable<smtp::delivery_outcome> cut_through_intake::commit
 GATEPOST_DECL cut_through_intake::groups cut_through_intake::group_recipients() const {
   groups all;
   for (std::size_t k = 0; k < what_->recipients.size(); ++k)
-    all[recipient_at(k).route].emplace_back(k, cut_through_replies::no_next_hop);
+    all[recipient_at(k).route].emplace_back(k, unreachable("there is no next hop"));
   return all;
 }
 
 // Tries the next hops in their order.
 GATEPOST_DECL asio::awaitable<void> cut_through_intake::deliver(const route& where,
                                                                 std::vector<open_recipient> open) {
+  std::string last;
+  for (const next_hop& listed : where.hops()) {
+    const next_hop hop = hop_for(session_.envelope.requiretls(), listed);
+    last = name_of(hop);
+    co_await deliver_to(hop, open);
+    if (open.empty()) co_return;
+    if (at_work_->cancelled()) break;
+  }
+  for (const open_recipient& r : open) settle(r.index, r.last, last, false);
+}
+
+GATEPOST_DECL asio::awaitable<void> cut_through_intake::deliver_to(
+    const next_hop& hop, std::vector<open_recipient>& open) {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   asio::execution_context& context = asio::query(executor, asio::execution::context);
   smtp::socket_connector by(static_cast<asio::io_context&>(context));
-  const hop_client us{options_.hostname, &options_.client, options_.tls, nullptr};
-  for (const next_hop& listed : where.hops()) {
-    const next_hop hop = hop_for(session_.envelope.requiretls(), listed);
-    std::string why_not;
-    std::unique_ptr<smtp::client_connection> c = co_await open_hop(us, hop, by, why_not);
-    smtp::recipient_outcome unreachable;
-    unreachable.state = smtp::recipient_state::deferred;
-    unreachable.reply = smtp::reply(451, {4, 4, 1}, why_not);
-    if (c) {
-      co_await deliver_by(hop, *c, open);
-      // The client waits for the message, not for the goodbye.
-      if (c->usable()) {
-        asio::co_spawn(executor, leave_hop(std::move(c), nullptr), [](std::exception_ptr) {});
-      }
-    } else {
-      for (open_recipient& r : open) r.why = unreachable.reply;
-    }
-    if (open.empty()) co_return;
+  const hop_client us{options_.hostname, &options_.client, options_.tls, at_work_.get()};
+  std::string why_not;
+  std::unique_ptr<smtp::client_connection> c = co_await open_hop(us, hop, by, why_not);
+  if (!c) {
+    for (open_recipient& r : open) r.last = unreachable(why_not);
+    co_return;
   }
-  for (const open_recipient& r : open) {
-    smtp::recipient_outcome o;
-    o.state = smtp::recipient_state::deferred;
-    o.reply = r.why;
-    settle(r.index, "", o, false);
+  const std::string name = name_of(hop);
+  co_await hand_over(*c, name, open);
+  // The client waits for the message, not for our goodbye; nothing is at stake in that any more.
+  if (c->usable()) asio::co_spawn(executor, leave_hop(std::move(c), nullptr), ignore_end);
+}
+
+GATEPOST_DECL asio::awaitable<void> cut_through_intake::hand_over(
+    smtp::client_connection& c, const std::string& name, std::vector<open_recipient>& open) {
+  for (bool more = true; more;) {
+    const smtp::transaction_outcome outcome = co_await send(c, open);
+    const bool tls = c.tls() != nullptr;
+    more = settle_decided(open, outcome, [&](std::size_t k, const smtp::recipient_outcome& o) {
+      settle(k, o, name, tls);
+    });
   }
 }
 
+GATEPOST_DECL asio::awaitable<smtp::transaction_outcome> cut_through_intake::send(
+    smtp::client_connection& c, const std::vector<open_recipient>& to) {
+  edited_body edited(text_.reader(), what_->edits);
+  const smtp::transaction t = transaction_for(to, edited.size());
+  reader_source source(edited);
+  const work_mark mark(at_work_.get(), &c);
+  smtp::transaction_outcome outcome = co_await c.send(t, source);
+  if (!source.failed()) co_return outcome;
+  // Nothing that another next hop could do better.
+  for (smtp::recipient_outcome& o : outcome.recipients) {
+    if (!is_trouble_of_hop(o)) continue;
+    o.from_server = true;
+    o.step = smtp::client_step::body;
+    o.reply = smtp::replies::local_error;
+  }
+  co_return outcome;
+}
+
+GATEPOST_DECL smtp::transaction cut_through_intake::transaction_for(
+    const std::vector<open_recipient>& to, std::uint64_t size) const {
+  const smtp::envelope& e = session_.envelope;
+  smtp::transaction t;
+  t.reverse_path = e.reverse_path();
+  for (const open_recipient& r : to) t.recipients.push_back(recipient_at(r.index));
+  t.size = size;
+  t.body = e.body();
+  t.smtputf8 = e.smtputf8();
+  t.requiretls = e.requiretls();
+  t.ret = e.ret();
+  t.envid = e.envid();
+  t.auth = e.auth();
+  t.solicit = e.solicit();
+  return t;
+}
+
+GATEPOST_DECL void cut_through_intake::settle(std::size_t k, const smtp::recipient_outcome& o,
+                                              std::string_view hop, bool tls) {
+  each_[k] = passed_on(o);
+  if (options_.observer != nullptr) report(k, o, hop, tls);
+}
+
+GATEPOST_DECL void cut_through_intake::report(std::size_t k, const smtp::recipient_outcome& o,
+                                              std::string_view hop, bool tls) const {
+  const std::string said = o.reply.to_string();
+  smtp::delivery_event event;
+  event.session_id = session_.facts.id;
+  event.reverse_path = session_.envelope.reverse_path().text();
+  event.forward_path = recipient_at(k).forward_path.text();
+  event.next_hop = hop;
+  event.result = smtp::to_string(o.state);
+  event.reply = said;
+  event.attempt = 1;
+  event.tls = tls;
+  options_.observer->on_delivery(event);
+}
+
 }  // namespace detail
+
+GATEPOST_DECL cut_through::cut_through(router& routes, cut_through_options options)
+    : routes_(routes), options_(std::move(options)) {}
+
+GATEPOST_DECL cut_through::~cut_through() = default;
+
+GATEPOST_DECL asio::awaitable<smtp::verdict> cut_through::resolve(const smtp::session_view& session,
+                                                                  smtp::recipient& to) {
+  const smtp::envelope& e = session.envelope;
+  const bool exact = session.facts.protocol == smtp::protocol::lmtp || e.prdr();
+  if (e.recipients().size() > 1 && !exact)
+    co_return smtp::verdict::defer(smtp::replies::split_recipients);
+  const route_result found = co_await routes_.route(to.forward_path, &session);
+  if (found.status() != route_status::found) co_return smtp::verdict::refuse(found.reply());
+  const bool may_relay = session.facts.authenticated() ||
+                         options_.relay_from.contains(session.facts.client.address);
+  if (found.by_default() && !may_relay)
+    co_return smtp::verdict::refuse(smtp::replies::relaying_denied);
+  if (found.where().kind() == route_kind::refuse)
+    co_return smtp::verdict::refuse(found.where().refusal());
+  if (found.where().kind() != route_kind::next_hops)
+    co_return smtp::verdict::refuse(detail::cut_through_replies::no_next_hop);
+  to.route = to_string(found.where());
+  co_return smtp::verdict::pass();
+}
+
+GATEPOST_DECL asio::awaitable<std::unique_ptr<smtp::intake>> cut_through::begin(
+    const smtp::session_view& session) {
+  std::unique_ptr<smtp::intake> message =
+      std::make_unique<detail::cut_through_intake>(options_, session);
+  co_return message;
+}
+
 }  // namespace gatepost::routing
 
 #endif  // GATEPOST_ROUTING_IMPL_CUT_THROUGH_IPP

@@ -95,6 +95,14 @@ GATEPOST_DECL asio::awaitable<void> leave_hop(std::unique_ptr<smtp::client_conne
   co_await session->quit();
 }
 
+GATEPOST_DECL smtp::recipient_outcome unreachable(std::string why) {
+  smtp::recipient_outcome o;
+  o.state = smtp::recipient_state::deferred;
+  o.step = smtp::client_step::connect;
+  o.reply = smtp::reply(451, {4, 4, 1}, std::move(why));  // RFC 3463 §3.5: no answer from host
+  return o;
+}
+
 GATEPOST_DECL bool is_trouble_of_hop(const smtp::recipient_outcome& o) {
   if (o.state != smtp::recipient_state::deferred || o.in_doubt) return false;
   // 421 at any command, and a 4xx before there was a recipient, are about the hop itself.

@@ -19,11 +19,8 @@ inline std::optional<smtp::address> kept_address(const std::string& text) {
   return a ? std::optional<smtp::address>(*a) : std::nullopt;
 }
 
-// RFC 3463 §3.5: 4.4.1, no answer from host.
-inline smtp::reply unreachable(const std::string& why) { return {451, {4, 4, 1}, why}; }
-
-inline void say_of_all(std::vector<open_recipient>& open, const smtp::reply& why) {
-  for (open_recipient& r : open) r.why = why;
+inline void say_of_all(std::vector<open_recipient>& open, const smtp::recipient_outcome& last) {
+  for (open_recipient& r : open) r.last = last;
 }
 
 GATEPOST_DECL asio::awaitable<void> relay_engine::deliver_to_hops(message_at_work& w,
@@ -53,7 +50,7 @@ GATEPOST_DECL asio::awaitable<void> relay_engine::deliver_to_hops(message_at_wor
   }
   const attempt_place where(last, false);
   for (const open_recipient& r : open)
-    settle(w, r.index, smtp::recipient_state::deferred, r.why, where);
+    settle(w, r.index, smtp::recipient_state::deferred, r.last.reply, where);
 }
 
 GATEPOST_DECL void relay_engine::park(message_at_work& w, const std::string& key) {

@@ -20,7 +20,7 @@ GATEPOST_DECL admittance admission::enter(const ip_address& client, time_point n
   const ip_network network = client_network(client, limits_.v4_bits, limits_.v6_bits);
   const std::lock_guard lock(mutex_);
   if (limits_.total != 0 && sessions_ >= limits_.total) return admittance::too_many;
-  if (is_full()) forget_idle(now);
+  if (networks_.size() >= sessions_ + limits_.remembered) forget_idle(now);
 
   network_state& state = networks_[network];
   if (limits_.per_network != 0 && state.sessions >= limits_.per_network)

@@ -31,9 +31,10 @@ inline void append_prefix(std::string& out, int code, enhanced_code enhanced, bo
 // As much of `line` as fits, without half a UTF-8 sequence at its end.
 inline std::string_view cut_line(std::string_view line, std::size_t room) {
   if (line.size() <= room) return line;
+  const auto continues = [line](std::size_t at) { return (static_cast<unsigned char>(line[at]) & 0xC0) == 0x80; };
   std::size_t end = room;
-  while (end > 0 && (static_cast<unsigned char>(line[end]) & 0xC0) == 0x80) --end;
-  return line.substr(0, end);
+  while (end > room - 3 && continues(end)) --end;
+  return line.substr(0, continues(end) ? room : end);
 }
 
 // RFC 5321 §4.2: textstring = 1*(%d09 / %d32-126). UTF-8 passes (RFC 6531 §3.7.4.2); controls do not, nor

@@ -3,7 +3,10 @@
 
 #include <sys/socket.h>
 
-#include <asio/redirect_error.hpp>
+#include <algorithm>
+#include <asio/associated_cancellation_slot.hpp>
+#include <asio/associated_executor.hpp>
+#include <asio/async_result.hpp>
 #include <asio/use_awaitable.hpp>
 #include <cerrno>
 #include <cstring>
@@ -27,11 +30,34 @@ inline std::error_code connection_error(int error) {
 
 }  // namespace detail
 
+// What Asio calls when a wait is over. Where the coroutine was dropped it is not resumed: `handler` owns
+// it, and destroys it.
+template <class Handler>
+struct socket_transport::resumption {
+  using executor_type = asio::associated_executor_t<Handler>;
+  using cancellation_slot_type = asio::associated_cancellation_slot_t<Handler>;
+
+  executor_type get_executor() const noexcept { return asio::get_associated_executor(handler); }
+  cancellation_slot_type get_cancellation_slot() const noexcept {
+    return asio::get_associated_cancellation_slot(handler);
+  }
+
+  void operator()(std::error_code ec) {
+    if (state->dropped) return;
+    state->error = ec;
+    handler();
+  }
+
+  Handler handler;
+  std::shared_ptr<suspension> state;
+};
+
 GATEPOST_DECL socket_transport::socket_transport(asio::io_context& io, socket connected)
     : ticking(io_local::of(io)),
       local_(io_local::of(io)),
       socket_(std::move(connected)),
-      pause_(io) {}
+      pause_(io),
+      suspension_(std::make_shared<suspension>()) {}
 
 // --- Without TLS ---------------------------------------------------------------------------------
 
@@ -41,20 +67,14 @@ GATEPOST_DECL io_result socket_transport::receive(std::span<char> into) {
     pushed_back_.erase(0, n);
     return {n, {}};
   }
+  if (++reads_ > reads_per_turn) return {0, detail::would_block()};
   ssize_t n;
   do n = ::recv(socket_.native_handle(), into.data(), into.size(), MSG_DONTWAIT);
   while (n < 0 && errno == EINTR);
-  if (n < 0) {
-    maybe_more_ = false;
-    return {0, detail::connection_error(errno)};
-  }
-  if (n == 0) {
-    ended_ = true;
-    maybe_more_ = false;
-    return {0, errc::connection_lost};
-  }
-  maybe_more_ = static_cast<std::size_t>(n) == into.size();
-  return {static_cast<std::size_t>(n), {}};
+  if (n > 0) return {static_cast<std::size_t>(n), {}};
+  const std::error_code why = n < 0 ? detail::connection_error(errno) : errc::connection_lost;
+  if (why == errc::connection_lost) ended_ = true;
+  return {0, why};
 }
 
 GATEPOST_DECL io_result socket_transport::send(std::string_view octets) {
@@ -78,46 +98,85 @@ GATEPOST_DECL io_result socket_transport::try_write(std::string_view text) {
 GATEPOST_DECL asio::awaitable<std::error_code> socket_transport::wait(readiness what,
                                                                       time_point deadline) {
   if (!socket_.is_open()) co_return errc::connection_lost;
-  if (now() >= deadline) co_return errc::timed_out;
-  timed_out_ = false;
-  std::error_code ec;
-  if (what == readiness::never) {
-    pause_.expires_at(deadline);
-    co_await pause_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
-    co_return ec ? make_error_code(errc::cancelled) : make_error_code(errc::timed_out);
-  }
+  const time_point from = now();
+  if (from >= deadline) co_return errc::timed_out;
+  reads_ = 0;
   if (what == readiness::to_read && !pushed_back_.empty()) co_return std::error_code{};
+  if (what == readiness::to_write && hurries_) deadline = std::min(deadline, from + last_wait);
+  timed_out_ = cancelled_ = false;
+  waits_for_ = what;
   deadline_ = deadline;
-  const auto kind = what == readiness::to_read ? socket::wait_read : socket::wait_write;
-  co_await socket_.async_wait(kind, asio::redirect_error(asio::use_awaitable, ec));
+  co_await suspend(what);
+  waits_for_.reset();
   deadline_ = time_point::max();
+  // A wait that was over already when cancel() came counts as cancelled: nobody calls twice.
+  if (cancelled_) co_return errc::cancelled;
+  const std::error_code ec = suspension_->error;
+  if (what == readiness::never && !ec) co_return errc::timed_out;
   if (!ec) co_return std::error_code{};
   if (timed_out_) co_return errc::timed_out;
   if (ec == asio::error::operation_aborted) co_return errc::cancelled;
   co_return errc::connection_lost;
 }
 
+// Until the socket is ready, or the deadline is over: then suspension_ says how that went. No coroutine of
+// its own: ten thousand idle sessions would have ten thousand frames more.
+GATEPOST_DECL asio::awaitable<void> socket_transport::suspend(readiness what) {
+  const auto begin = [this, what](auto handler) {
+    resumption<decltype(handler)> then{std::move(handler), suspension_};
+    if (what == readiness::never) {
+      pause_.expires_at(deadline_);
+      pause_.async_wait(std::move(then));
+      return;
+    }
+    const auto kind = what == readiness::to_read ? socket::wait_read : socket::wait_write;
+    socket_.async_wait(kind, std::move(then));
+  };
+  const asio::use_awaitable_t<> token;
+  return asio::async_initiate<const asio::use_awaitable_t<>, void()>(begin, token);
+}
+
 GATEPOST_DECL void socket_transport::cancel() {
+  if (waits_for_) cancelled_ = true;
   std::error_code ignored;
   socket_.cancel(ignored);
   pause_.cancel();
 }
 
+GATEPOST_DECL void socket_transport::hurry() {
+  hurries_ = true;
+  if (waits_for_ == readiness::to_write) deadline_ = std::min(deadline_, now() + last_wait);
+}
+
+GATEPOST_DECL bool socket_transport::abandon() {
+  suspension_->dropped = waits_for_.has_value();
+  watcher_ = nullptr;
+  std::error_code ignored;
+  socket_.close(ignored);
+  pause_.cancel();
+  return suspension_->dropped;
+}
+
 GATEPOST_DECL void socket_transport::close() {
+  watcher_ = nullptr;
   if (!socket_.is_open()) return;
   if (tls_ && tls_->established()) {
     tls_->shutdown();
     send_tls_output();
   }
   std::error_code ignored;
-  if (maybe_more_) {
-    // Closing with unread input sends a reset, which takes our last reply away from the client.
+  if (lingers_ && !ended_ && peer_still_sends()) {
     socket_.shutdown(socket::shutdown_send, ignored);
-    std::span<char> scratch(local_.scratch());
-    for (int reads = 0; reads < 8 && !receive(scratch).error; ++reads) continue;
+    const int descriptor = socket_.release(ignored);
+    if (!ignored) return local_.linger(descriptor);
   }
   socket_.close(ignored);
-  watcher_ = nullptr;
+}
+
+// Is there input that nobody has read?
+GATEPOST_DECL bool socket_transport::peer_still_sends() {
+  char octet;
+  return ::recv(socket_.native_handle(), &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 // --- TLS -----------------------------------------------------------------------------------------
@@ -151,15 +210,18 @@ GATEPOST_DECL io_result socket_transport::try_read_tls(std::span<char> into) {
   }
 }
 
+// What is encrypted cannot be taken back: its text counts as written when the last of it is sent.
 GATEPOST_DECL io_result socket_transport::try_write_tls(std::string_view text) {
+  std::error_code failed = send_tls_output();
+  if (failed) return {0, failed};
   if (encrypted_ == 0) {
     const tls_io r = tls_->write(text);
     if (r.status == tls_status::failed) return {0, errc::connection_lost};
     encrypted_ = r.size;
+    failed = send_tls_output();
+    if (failed) return {0, failed};
   }
-  const std::error_code failed = send_tls_output();
-  if (failed) return {0, failed};
-  return {std::exchange(encrypted_, 0), {}};
+  return {std::min(std::exchange(encrypted_, 0), text.size()), {}};
 }
 
 GATEPOST_DECL asio::awaitable<std::error_code> socket_transport::handshake(time_point deadline) {
@@ -192,6 +254,7 @@ GATEPOST_DECL asio::awaitable<std::error_code> socket_transport::accept_tls(
     const server_context& context, time_point deadline) {
   tls_.emplace(context);
   const std::error_code failed = co_await handshake(deadline);
+  handshake_timed_out_ = failed == errc::timed_out;
   co_return failed;
 }
 
@@ -199,22 +262,26 @@ GATEPOST_DECL asio::awaitable<std::error_code> socket_transport::connect_tls(
     const client_context& context, tls_peer peer, time_point deadline) {
   tls_.emplace(context, std::move(peer));
   const std::error_code failed = co_await handshake(deadline);
+  handshake_timed_out_ = failed == errc::timed_out;
   co_return failed;
 }
 
 GATEPOST_DECL std::string socket_transport::tls_error() const {
   if (!tls_) return {};
-  return tls_->error_text().empty() ? "connection ended during the TLS handshake"
-                                    : tls_->error_text();
+  if (!tls_->error_text().empty()) return tls_->error_text();
+  return handshake_timed_out_ ? "the TLS handshake took too long"
+                              : "connection ended during the TLS handshake";
 }
 
 // --- The clock -----------------------------------------------------------------------------------
 
 GATEPOST_DECL void socket_transport::tick(time_point now) {
-  if (now >= deadline_) {
+  // The pause has a timer of its own.
+  if (now >= deadline_ && waits_for_ != readiness::never) {
     deadline_ = time_point::max();
     timed_out_ = true;
-    cancel();
+    std::error_code ignored;
+    socket_.cancel(ignored);
     return;
   }
   if (watcher_ == nullptr) return;

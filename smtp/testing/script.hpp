@@ -37,6 +37,10 @@
 
 namespace gatepost::smtp::testing {
 
+// What is wrong with what a server said, by RFC 5321 §4.2 and §4.5.3.1.5; empty: it is a sequence of whole
+// replies.
+GATEPOST_DECL std::string reply_fault(std::string_view wire);
+
 // How a played script went.
 struct script_run {
   script_run() = default;

@@ -34,11 +34,12 @@ inline std::size_t reply_size(std::string_view heard) {
   return 0;
 }
 
-// What is wrong with what a server said, by RFC 5321 §4.2.
-inline std::string reply_fault(std::string_view wire) {
+}  // namespace detail
+
+GATEPOST_DECL std::string reply_fault(std::string_view wire) {
   while (!wire.empty()) {
-    const std::size_t size = reply_size(wire);
-    if (size == 0) return "half a reply: " + shown(wire);
+    const std::size_t size = detail::reply_size(wire);
+    if (size == 0) return "half a reply: " + detail::shown(wire);
     const std::string_view whole = wire.substr(0, size);
     for (std::string_view rest = whole; !rest.empty(); rest.remove_prefix(rest.find("\r\n") + 2)) {
       const std::string_view line = rest.substr(0, rest.find("\r\n") + 2);
@@ -46,14 +47,12 @@ inline std::string reply_fault(std::string_view wire) {
                         line[1] <= '9' && line[2] >= '0' && line[2] <= '9';
       const bool text = line.substr(0, line.size() - 2).find_first_of(std::string_view("\0\r\n", 3)) == line.npos;
       if (!code || !text || line.size() > reply::max_line || line.substr(0, 3) != whole.substr(0, 3))
-        return "no reply: " + shown(line);
+        return "no reply: " + detail::shown(line);
     }
     wire.remove_prefix(size);
   }
   return {};
 }
-
-}  // namespace detail
 
 // One run of a script.
 class script::player : private transcript_tap {
@@ -467,7 +466,7 @@ GATEPOST_DECL script_run script::play() const { return run({}); }
 GATEPOST_DECL std::string script::check() const {
   const script_run whole = play();
   if (!whole.problem.empty()) return whole.problem;
-  std::string wrong = detail::reply_fault(whole.wire);
+  std::string wrong = reply_fault(whole.wire);
   if (wrong.empty()) wrong = check_splits();
   if (wrong.empty()) wrong = check_lost_at_every_step();
   return wrong;
@@ -524,7 +523,7 @@ inline std::string script::check_mishap(const variation& v) const {
   static constexpr std::string_view names[] = {"", "the client leaves", "silence", "a stop", "an end", "a policy that throws"};
   player p(*this, v);
   const script_run r = p.play();
-  std::string wrong = r.problem.empty() ? detail::reply_fault(r.wire) : r.problem;
+  std::string wrong = r.problem.empty() ? reply_fault(r.wire) : r.problem;
   if (wrong.empty()) wrong = p.fault_of(r);
   if (wrong.empty()) return {};
   std::string where(names[static_cast<std::size_t>(v.trouble)]);

@@ -128,14 +128,14 @@ TEST(script, splits_are_seen) {
 }
 
 TEST(script, reply_fault_knows_a_reply) {
-  EXPECT_EQ(detail::reply_fault("250 ok\r\n250-a\r\n250 b\r\n"), "");
-  EXPECT_NE(detail::reply_fault("250 ok\r\n25"), "");
-  EXPECT_NE(detail::reply_fault("250-a\r\n550 b\r\n"), "");
-  EXPECT_NE(detail::reply_fault("ok\r\n"), "");
-  EXPECT_NE(detail::reply_fault("250 a\nb\r\n"), "");
-  EXPECT_NE(detail::reply_fault("650 a\r\n"), "");
-  EXPECT_NE(detail::reply_fault("250 " + std::string(507, 'a') + "\r\n"), "");
-  EXPECT_EQ(detail::reply_fault("250 " + std::string(506, 'a') + "\r\n"), "");
+  EXPECT_EQ(reply_fault("250 ok\r\n250-a\r\n250 b\r\n"), "");
+  EXPECT_NE(reply_fault("250 ok\r\n25"), "");
+  EXPECT_NE(reply_fault("250-a\r\n550 b\r\n"), "");
+  EXPECT_NE(reply_fault("ok\r\n"), "");
+  EXPECT_NE(reply_fault("250 a\nb\r\n"), "");
+  EXPECT_NE(reply_fault("650 a\r\n"), "");
+  EXPECT_NE(reply_fault("250 " + std::string(507, 'a') + "\r\n"), "");
+  EXPECT_EQ(reply_fault("250 " + std::string(506, 'a') + "\r\n"), "");
 }
 
 }  // namespace

@@ -1,0 +1,21 @@
+// Every definition of checks, once: include this in one source file of a program that is compiled with
+// GATEPOST_SEPARATE_COMPILATION. Written by tools/update-src.
+#ifndef GATEPOST_CHECKS_SRC_HPP
+#define GATEPOST_CHECKS_SRC_HPP
+
+#ifndef GATEPOST_SEPARATE_COMPILATION
+#error "src.hpp is for GATEPOST_SEPARATE_COMPILATION: define it for the whole program"
+#endif
+
+#include "checks/impl/chain.ipp"
+#include "checks/impl/connection_limit.ipp"
+#include "checks/impl/context.ipp"
+#include "checks/impl/early_talker.ipp"
+#include "checks/impl/helo.ipp"
+#include "checks/impl/loop.ipp"
+#include "checks/impl/merge.ipp"
+#include "checks/impl/relay_domains.ipp"
+#include "checks/impl/testing.ipp"
+#include "checks/impl/volume_limit.ipp"
+
+#endif  // GATEPOST_CHECKS_SRC_HPP
