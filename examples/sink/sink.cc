@@ -110,7 +110,7 @@ int main(int argc, char** argv) {
   asio::signal_set signals(threads.front(), SIGINT, SIGTERM);
   signals.async_wait([&](std::error_code, int) {
     server.stop();
-    signals.async_wait([&](std::error_code, int) { server.stop_now(); });
+    signals.clear();  // a second signal ends the program at once
   });
   threads.run();
 }

@@ -1,0 +1,171 @@
+#include "examples/border_mta/compose.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <climits>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <sstream>
+#include <utility>
+
+#include "examples/border_mta/default_config.hpp"
+#include "smtp/domain.hpp"
+#include "smtp/tls/self_signed.hpp"
+
+namespace border_mta {
+
+namespace checks = gatepost::checks;
+namespace routing = gatepost::routing;
+namespace smtp = gatepost::smtp;
+
+namespace {
+
+// A configuration or a table larger than this is some other file.
+constexpr std::uintmax_t largest_file = 256u << 20;
+
+std::string last_error() { return std::strerror(errno); }
+
+// The file's text, or what is wrong with it.
+std::optional<std::string> read_file(const std::string& name, problems& wrong) {
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(name, error);
+  if (!error && size > largest_file) error = std::make_error_code(std::errc::file_too_large);
+  std::ifstream file(name, std::ios::binary);
+  if (error || !file) {
+    const std::string why = error ? error.message() : last_error();
+    wrong.push_back(name + ": cannot be read: " + why + "; see to its name and permissions");
+    return std::nullopt;
+  }
+  std::stringstream text;
+  text << file.rdbuf();
+  return std::move(text).str();
+}
+
+std::string machine_name() {
+  char name[HOST_NAME_MAX + 1] = {};
+  ::gethostname(name, sizeof name - 1);
+  return smtp::valid_domain(name) ? name : "localhost";
+}
+
+// `error` is ":LINE: what is wrong"; behind the lines of the file come the rules.
+std::string name_of_line(const std::string& error, std::size_t lines, const std::string& file,
+                         const std::string& config_file) {
+  std::size_t line = 0;
+  const char* const end = error.data() + error.size();
+  const auto [behind, _] = std::from_chars(error.data() + 1, end, line);
+  if (line <= lines) return file + error;
+  return config_file + ": routes.rules: rule " + std::to_string(line - lines) + behind;
+}
+
+template <class Check, class Options>
+Check* add(checks::chain& chain, const check_section<Options>& c) {
+  if (!c.enabled) return nullptr;
+  return &chain.add<Check>({.deadline = c.deadline, .on_error = c.on_error}, c.options);
+}
+
+// The key whose file an error of TLS is about, which it begins with.
+std::string key_of_certificate(const config& c, const std::string& error) {
+  const auto about = [&error](const std::string& file) {
+    return !file.empty() && error.starts_with(file);
+  };
+  const auto& certificates = c.tls.options.certificates;
+  for (std::size_t i = 0; i < certificates.size(); ++i) {
+    const std::string entry = "tls.certificates[" + std::to_string(i) + ']';
+    if (about(certificates[i].key_file)) return entry + ".key";
+    if (about(certificates[i].chain_file)) return entry + ".chain";
+  }
+  return about(c.tls.options.client_ca_file) ? "tls.client_ca" : "tls";
+}
+
+}  // namespace
+
+problems read_config(const config_source& from, config& into) {
+  problems wrong;
+  std::optional<std::string> text(default_config);
+  if (!from.file.empty()) text = read_file(from.file, wrong);
+  if (!text) return wrong;
+  parsed_config parsed = parse_config(*text, from.name(), from.base);
+  for (const config_error& e : parsed.errors) wrong.push_back(e.text());
+  if (!wrong.empty()) return wrong;
+  into = std::move(parsed.value);
+  return wrong;
+}
+
+void complete(config& c) { c.set_hostname(c.hostname.empty() ? machine_name() : c.hostname); }
+
+problems load_certificates(const config& c, smtp::server_context& into) {
+  smtp::tls_server_options options = c.tls.options;
+  if (options.certificates.empty()) {
+    if (!c.tls.self_signed) return {};
+    // It lives until the next start; a year is more than enough.
+    const smtp::pem_pair made = smtp::make_self_signed({c.hostname}, 365);
+    if (!made)
+      return {"a certificate for \"" + c.hostname +
+              "\" cannot be made; name one in tls.certificates"};
+    options.certificates.push_back(smtp::certificate_source::from_pem(made.cert_pem, made.key_pem));
+  }
+  const smtp::load_outcome loaded = into.load(std::move(options));
+  if (!loaded) return {c.complaint(key_of_certificate(c, loaded.error), loaded.error)};
+  return {};
+}
+
+problems load_routes(const config& c, routing::route_map& into) {
+  problems wrong;
+  std::string file;
+  if (!c.routes.file.empty()) {
+    std::optional<std::string> text = read_file(c.routes.file, wrong);
+    if (!text) return {c.complaint("routes.file", wrong.front())};
+    file = std::move(*text);
+  }
+  const std::size_t lines =
+      std::count(file.begin(), file.end(), '\n') + (file.empty() || file.ends_with('\n') ? 0 : 1);
+  routing::parsed_routes parsed = routing::parse_routes(routes_text(c.routes, file), "");
+  for (const std::string& error : parsed.errors)
+    wrong.push_back(name_of_line(error, lines, c.routes.file, c.file));
+  if (wrong.empty()) into = std::move(parsed.routes);
+  return wrong;
+}
+
+checks::relay_domains* add_checks(checks::chain& chain, const checks_section& c) {
+  add<checks::connection_limit>(chain, c.connection_limit);
+  add<checks::early_talker>(chain, c.early_talker);
+  add<checks::helo>(chain, c.helo);
+  add<checks::volume_limit>(chain, c.volume_limit);
+  checks::relay_domains* const domains = add<checks::relay_domains>(chain, c.relay_domains);
+  add<checks::loop>(chain, c.loop);
+  return domains;
+}
+
+problems try_files(const config& c) {
+  problems wrong;
+  const std::filesystem::path spool = c.spool.options.directory;
+  struct stat found{};
+  const bool there = ::stat(spool.c_str(), &found) == 0;
+  const std::string place = there ? spool.string() : spool.parent_path().string();
+  if (there && !S_ISDIR(found.st_mode))
+    wrong.push_back(place + ": is not a directory, and so no place for a spool");
+  else if (::faccessat(AT_FDCWD, place.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+    wrong.push_back(place + ": user " + std::to_string(::geteuid()) + " may not write here (" +
+                    last_error() + "); make the directory, or chown it");
+  else if (there && (found.st_mode & 077) != 0)
+    wrong.push_back(place + ": others may read or write mail here; chmod 700 it");
+  for (std::string& line : wrong) line = c.complaint("spool.directory", line);
+  if (const std::string& log = c.log.file; !log.empty()) {
+    const bool exists = ::access(log.c_str(), F_OK) == 0;
+    const std::string where = exists ? log : std::filesystem::path(log).parent_path().string();
+    if (::faccessat(AT_FDCWD, where.c_str(), W_OK, AT_EACCESS) != 0 ||
+        std::filesystem::is_directory(log))
+      wrong.push_back(
+          c.complaint("log.file", log + ": cannot be written; make its folder, or chown it"));
+  }
+  return wrong;
+}
+
+}  // namespace border_mta

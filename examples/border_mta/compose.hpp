@@ -1,0 +1,50 @@
+// From what the configuration says to the parts that a server is made of.
+//
+// What is wrong is told as lines for people, each with its file and a remedy; no lines: all is
+// right.
+#ifndef GATEPOST_EXAMPLES_BORDER_MTA_COMPOSE_HPP
+#define GATEPOST_EXAMPLES_BORDER_MTA_COMPOSE_HPP
+
+#include <string>
+#include <vector>
+
+#include "checks/chain.hpp"
+#include "checks/relay_domains.hpp"
+#include "examples/border_mta/config.hpp"
+#include "routing/route_map.hpp"
+#include "smtp/tls/context.hpp"
+
+namespace border_mta {
+
+using problems = std::vector<std::string>;
+
+// Where a configuration comes from.
+struct config_source {
+  std::string file;  // empty: the built-in one
+  std::string base;  // what relative paths are under; whole
+
+  const char* name() const { return file.empty() ? "the built-in configuration" : file.c_str(); }
+};
+
+problems read_config(const config_source& from, config& into);
+
+// Fills in what the machine knows: its name, where the configuration has none.
+void complete(config& c);
+
+// Also where there is no certificate at all; then nothing is loaded.
+problems load_certificates(const config& c, gatepost::smtp::server_context& into);
+
+// What is wrong with a file of routes, and with the rules beside it.
+problems load_routes(const config& c, gatepost::routing::route_map& into);
+
+// In the order in which they run. The check whose table a reload replaces, or nullptr.
+gatepost::checks::relay_domains* add_checks(gatepost::checks::chain& chain,
+                                            const checks_section& c);
+
+// For --check-config: what would keep a server from starting, as far as that can be told without
+// listening, and without the spool, which may be in use.
+problems try_files(const config& c);
+
+}  // namespace border_mta
+
+#endif  // GATEPOST_EXAMPLES_BORDER_MTA_COMPOSE_HPP

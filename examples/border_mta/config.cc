@@ -1,0 +1,79 @@
+#include "examples/border_mta/config.hpp"
+
+#include <utility>
+
+#include "examples/border_mta/sections.hpp"
+#include "examples/border_mta/writer.hpp"
+
+namespace border_mta {
+
+namespace {
+
+namespace smtp = gatepost::smtp;
+
+// All keys, in the order in which they are written. What others refer to comes before them.
+void visit(fields& f, config& c) {
+  f.table("limits", [&] { visit_limits(f, c.inherited.limits); });
+  f.table("xclient", [&] { visit_xclient(f, c.inherited); });
+  visit_channels(f, c);
+  f.table("proxies", [&] { f.networks("networks", c.server.proxies); });
+  f.table("connections", [&] { visit_connections(f, c.server.connections); });
+  f.table("tls", [&] { visit_tls(f, c.tls); });
+  f.table("server", [&] { visit_server(f, c); });
+  f.table("checks", [&] { visit_checks(f, c.checks); });
+  f.table("routes", [&] { visit_routes(f, c.routes); });
+  f.table("relay", [&] { visit_relay(f, c.relay); });
+  f.table("spool", [&] { visit_spool(f, c.spool); });
+  f.table("log", [&] { visit_log(f, c.log); });
+}
+
+}  // namespace
+
+config::config() {
+  inherited.hostname.clear();
+  server.channels.clear();
+  listeners.push_back({.address = "[::]:25"});
+  spool.options.directory = "/var/spool/gatepost";
+  routes.maildirs = "/var/mail";
+  checks.relay_domains.enabled = false;
+  checks.helo.on_error = gatepost::checks::on_error::skip;
+  checks.early_talker.on_error = gatepost::checks::on_error::skip;
+}
+
+void config::set_hostname(const std::string& name) {
+  hostname = name;
+  for (smtp::channel& c : server.channels) {
+    if (c.hostname.empty()) c.hostname = name;
+    checks.helo.options.own_names.push_back(c.hostname);
+    checks.loop.options.own_names.push_back(c.hostname);
+  }
+  relay.options.hostname = name;
+}
+
+std::string config::complaint(std::string_view key, std::string_view what) const {
+  std::string text = file;
+  if (const auto found = places.find(key); found != places.end())
+    text += ':' + std::to_string(found->second.line) + ':' + std::to_string(found->second.column);
+  return text.append(": ").append(key).append(": ").append(what);
+}
+
+parsed_config parse_config(std::string_view toml, const std::string& file,
+                           const std::string& base) {
+  parsed_config result;
+  read_fields reader(toml, file, base);
+  if (reader.parsed()) visit(reader, result.value);
+  result.errors = reader.errors();
+  result.absent = reader.absent();
+  result.value.places = reader.places();
+  result.value.file = file;
+  return result;
+}
+
+std::string write_config(const config& c) {
+  write_fields writer;
+  config copy = c;
+  visit(writer, copy);
+  return writer.toml();
+}
+
+}  // namespace border_mta

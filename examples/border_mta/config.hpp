@@ -1,0 +1,130 @@
+// All that border_mta can be told, with its defaults; read from TOML, and written as TOML.
+//
+// Pure: text in, values or a list of errors out. No file is opened, nothing is bound or resolved;
+// what a name refers to is found out when the server is put together (compose.hpp). border_mta.toml
+// has every key with its default and what it is for; a test holds the two together.
+#ifndef GATEPOST_EXAMPLES_BORDER_MTA_CONFIG_HPP
+#define GATEPOST_EXAMPLES_BORDER_MTA_CONFIG_HPP
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "checks/chain.hpp"
+#include "checks/connection_limit.hpp"
+#include "checks/early_talker.hpp"
+#include "checks/helo.hpp"
+#include "checks/loop.hpp"
+#include "checks/relay_domains.hpp"
+#include "checks/volume_limit.hpp"
+#include "examples/border_mta/reader.hpp"
+#include "routing/relay.hpp"
+#include "routing/rocksdb_spool.hpp"
+#include "smtp/json_log.hpp"
+#include "smtp/server.hpp"
+#include "smtp/tls/options.hpp"
+
+namespace border_mta {
+
+// [tls]
+struct tls_section {
+  // A certificate for the hostname is made at every start, where none is named. For demos and first
+  // steps.
+  bool self_signed = false;
+  gatepost::smtp::tls_server_options options;
+};
+
+// How every check is run, and its own options.
+template <class Options>
+struct check_section {
+  bool enabled = true;
+  std::chrono::milliseconds deadline = std::chrono::seconds(5);
+  gatepost::checks::on_error on_error = gatepost::checks::on_error::defer;
+  Options options = {};
+};
+
+// [checks]
+struct checks_section {
+  gatepost::checks::chain_options chain;  // but not its observer and hook
+  bool postmaster_gets_all = true;        // chain_options::let_through
+  std::string spam_header = "X-Spam-Flag";
+
+  check_section<gatepost::checks::connection_limit_options> connection_limit;
+  check_section<gatepost::checks::early_talker_options> early_talker;
+  check_section<gatepost::checks::helo_options> helo;
+  check_section<gatepost::checks::volume_limit_options> volume_limit;
+  // An option of the check, in the form that it is written in.
+  std::vector<std::string> relay_domains_list;
+  check_section<gatepost::checks::relay_domains_options> relay_domains;
+  check_section<gatepost::checks::loop_options> loop;
+};
+
+// [routes]
+struct routes_section {
+  std::string file;                // of lines as routing::parse_routes() reads them
+  std::vector<std::string> rules;  // more such lines
+  std::string maildirs;            // the folder that relative Maildir paths are under
+};
+
+// A routing table as text: that of `file`, then the rules, with whole Maildir paths. Pure.
+std::string routes_text(const routes_section& r, std::string_view file);
+
+// [relay]
+struct relay_section {
+  gatepost::routing::relay_options options;  // but not its pointers
+  gatepost::smtp::tls_client_options tls;
+};
+
+// [spool]
+struct spool_section {
+  gatepost::routing::rocksdb_spool_options options;  // but not its pointers
+  std::size_t memory = 64u << 20;                    // of the budget that the options point to
+};
+
+struct config {
+  std::string hostname;     // empty: the machine's
+  std::size_t threads = 0;  // 0: one per core
+  std::vector<gatepost::smtp::listener> listeners;
+  gatepost::smtp::channel inherited;      // what channels are, where they do not say otherwise
+  gatepost::smtp::server_options server;  // but not its pointers
+  tls_section tls;
+  checks_section checks;
+  routes_section routes;
+  relay_section relay;
+  spool_section spool;
+  gatepost::smtp::json_log_options log;
+
+  // Where it was read from.
+  std::string file;
+  place_map places;
+
+  config();
+
+  // What turns out to be wrong with the value of `key` later: "FILE:LINE:COLUMN: KEY: WHAT", as far
+  // as these are known. Keys of lists have their indices: "tls.certificates[0].chain".
+  std::string complaint(std::string_view key, std::string_view what) const;
+
+  // The hostname, where it is told, in all places that want it.
+  void set_hostname(const std::string& name);
+};
+
+// Either `errors` is empty or `value` is of no use. `absent`: the keys that have their defaults.
+struct parsed_config {
+  config value;
+  std::vector<config_error> errors;
+  std::vector<std::string> absent;
+};
+
+// `file`: the name for errors. Relative paths in the text are under `base`.
+parsed_config parse_config(std::string_view toml, const std::string& file, const std::string& base);
+
+// The whole configuration as TOML; parse_config() gives the same back.
+std::string write_config(const config& c);
+
+}  // namespace border_mta
+
+#endif  // GATEPOST_EXAMPLES_BORDER_MTA_CONFIG_HPP

@@ -1,0 +1,240 @@
+// border_mta: takes mail by SMTP, checks it, keeps it safe, delivers it. One program, composed of
+// the library's parts; what it does is what its configuration says (config.hpp).
+
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "checks/chain.hpp"
+#include "examples/border_mta/command_line.hpp"
+#include "examples/border_mta/compose.hpp"
+#include "examples/border_mta/config.hpp"
+#include "examples/border_mta/default_config.hpp"
+#include "examples/border_mta/queue.hpp"
+#include "examples/border_mta/reload.hpp"
+#include "examples/border_mta/signals.hpp"
+#include "routing/relay.hpp"
+#include "routing/rocksdb_spool.hpp"
+#include "routing/table.hpp"
+#include "smtp/config.hpp"
+#include "smtp/io_threads.hpp"
+#include "smtp/json_log.hpp"
+#include "smtp/memory_budget.hpp"
+#include "smtp/server.hpp"
+
+namespace border_mta {
+namespace {
+
+namespace checks = gatepost::checks;
+namespace routing = gatepost::routing;
+namespace smtp = gatepost::smtp;
+
+constexpr int good = 0;
+constexpr int not_found = 1;
+constexpr int wrong = 2;
+
+int fail(const problems& lines) {
+  for (const std::string& line : lines) std::cerr << "border_mta: " << line << '\n';
+  return wrong;
+}
+
+int fail(std::string line) { return fail(problems{std::move(line)}); }
+
+// --- Serving
+// ---------------------------------------------------------------------------------------
+
+checks::chain_options chain_options_of(const config& c, smtp::observer& observer) {
+  checks::chain_options options = c.checks.chain;
+  options.observer = &observer;
+  if (c.checks.postmaster_gets_all) options.let_through = &checks::let_postmaster_through;
+  return options;
+}
+
+routing::relay_options relay_options_of(const config& c, smtp::observer& observer,
+                                        const smtp::client_context& tls) {
+  routing::relay_options options = c.relay.options;
+  options.observer = &observer;
+  options.tls = &tls;
+  return options;
+}
+
+std::unique_ptr<routing::rocksdb_spool> open_spool(const config& c, smtp::memory_budget* budget,
+                                                   smtp::observer* observer, std::string& problem) {
+  routing::rocksdb_spool_options options = c.spool.options;
+  options.budget = budget;
+  options.observer = observer;
+  return routing::rocksdb_spool::open(options, problem);
+}
+
+problems listen(smtp::server& server, const config& c, const command_line& how) {
+  problems all;
+  for (std::size_t i = 0; i < c.listeners.size(); ++i) {
+    const auto problem = server.listen(c.listeners[i]);
+    if (!problem) continue;
+    const std::string key = "server.listen[" + std::to_string(i) + "].address";
+    all.push_back(how.listen.empty() ? c.complaint(key, *problem) : "--listen: " + *problem);
+  }
+  return all;
+}
+
+// What tools/demo, and everybody who waits for the server, reads.
+void say_ready(const config& c, const config_source& from, const smtp::server& server) {
+  std::cout << "border_mta " GATEPOST_VERSION ": " << c.hostname << '\n';
+  if (from.file.empty()) std::cout << "files are in " << from.base << '\n';
+  for (const smtp::listener& l : c.listeners)
+    if (l.address.starts_with("unix:")) std::cout << "listening on " << l.address << '\n';
+  for (const smtp::endpoint& e : server.endpoints())
+    std::cout << "listening on " << e.text() << '\n';
+  std::cout << "ready" << std::endl;
+}
+
+int serve(const config& c, const config_source& from, const command_line& how) {
+  signals caught({SIGHUP, SIGUSR1, SIGTERM, SIGINT});
+  std::string problem;
+  const std::unique_ptr<smtp::json_log> log = smtp::json_log::open(c.log, problem);
+  if (!log) return fail(c.complaint("log.file", problem));
+
+  reloadable parts;
+  if (const problems p = parts.load(c); !p.empty()) return fail(p);
+  checks::chain chain(chain_options_of(c, *log));
+  parts.relay_domains = add_checks(chain, c.checks);
+
+  smtp::memory_budget spool_memory(c.spool.memory);
+  const auto spool = open_spool(c, &spool_memory, log.get(), problem);
+  if (!spool) return fail(c.complaint("spool.directory", problem));
+
+  smtp::io_threads threads(c.threads);
+  routing::relay relay(threads.front(), *spool, parts.routes,
+                       relay_options_of(c, *log, parts.client_tls));
+  smtp::server_options settings = c.server;
+  settings.observer = log.get();
+  if (parts.certificates.ready()) settings.tls = &parts.certificates;
+  smtp::server server(threads.contexts(), settings, chain, relay);
+  if (const problems p = listen(server, c, how); !p.empty()) return fail(p);
+  if (const std::error_code failed = relay.start())
+    return fail(c.complaint("spool.directory", failed.message()));
+
+  bool stopping = false;
+  caught.start([&](int number) {
+    if (number == SIGHUP) {
+      parts.reload(c, from, *log);
+      relay.flush();
+    } else if (number == SIGUSR1) {
+      const std::string failed = log->reopen();
+      if (!failed.empty()) log->note(smtp::log_level::error, "log", failed);
+    } else if (!std::exchange(stopping, true)) {
+      server.stop();
+      relay.stop(c.server.stop_within);
+    } else {
+      server.stop_now();
+      relay.stop(std::chrono::milliseconds(0));
+    }
+  });
+  say_ready(c, from, server);
+  threads.run();
+  return good;
+}
+
+// --- Other tasks
+// -----------------------------------------------------------------------------------
+
+int check(const config& c, const config_source& from) {
+  problems all;
+  reloadable parts;
+  for (std::string& p : parts.load(c)) all.push_back(std::move(p));
+  for (std::string& p : try_files(c)) all.push_back(std::move(p));
+  if (!all.empty()) return fail(all);
+  std::cout << from.name() << ": nothing is wrong\n";
+  return good;
+}
+
+int use_queue(const config& c, const command_line& how) {
+  std::string problem;
+  const auto spool = open_spool(c, nullptr, nullptr, problem);
+  if (!spool) return fail(c.complaint("spool.directory", problem));
+  const auto now = std::chrono::system_clock::now();
+  std::error_code failed;
+  switch (how.what) {
+    case command_line::task::release: failed = release_message(*spool, how.id, now); break;
+    case command_line::task::remove: failed = remove_message(*spool, how.id); break;
+    default: failed = list_queue(*spool, now, std::cout);
+  }
+  if (!failed) return good;
+  const bool unknown = failed == smtp::errc::not_found;
+  fail(c.spool.options.directory + ": " +
+       (unknown ? "there is no message " + how.id : failed.message()));
+  return unknown ? not_found : wrong;
+}
+
+// The folder that relative paths are under; made where the built-in configuration has none.
+problems find_base(const command_line& how, config_source& from) {
+  std::error_code error;
+  if (!how.directory.empty()) {
+    std::filesystem::create_directories(how.directory, error);
+    from.base = std::filesystem::absolute(how.directory, error).lexically_normal().string();
+    if (!std::filesystem::is_directory(how.directory))
+      return {how.directory + ": is no folder and cannot be made one; name another with --dir"};
+  } else if (!from.file.empty()) {
+    from.base = std::filesystem::absolute(from.file, error).lexically_normal().parent_path();
+  } else if (how.what == command_line::task::run) {
+    from.base = std::filesystem::temp_directory_path(error) / "border_mta.XXXXXX";
+    if (::mkdtemp(from.base.data()) == nullptr)
+      return {from.base + ": a folder cannot be made here; name another with --dir"};
+  } else {
+    from.base = "/";
+  }
+  return {};
+}
+
+int run(const command_line& how) {
+  config_source from{how.config_file, {}};
+  if (how.what == command_line::task::print && how.config_file.empty()) {
+    std::cout << default_config;
+    return good;
+  }
+  if (const problems p = find_base(how, from); !p.empty()) return fail(p);
+  config c;
+  if (const problems p = read_config(from, c); !p.empty()) return fail(p);
+  if (how.what == command_line::task::print) {
+    std::cout << write_config(c);
+    return good;
+  }
+  complete(c);
+  if (!how.listen.empty()) c.listeners = {smtp::listener{.address = how.listen}};
+  switch (how.what) {
+    case command_line::task::check: return check(c, from);
+    case command_line::task::run: return serve(c, from, how);
+    default: return use_queue(c, how);
+  }
+}
+
+int main(int argc, char** argv) {
+  // A client that is gone is an error of the write, not of the process.
+  std::signal(SIGPIPE, SIG_IGN);
+  const command_line how = parse_command_line(argc, argv);
+  if (!how.wrong.empty()) return fail(how.wrong);
+  if (how.what == command_line::task::help) {
+    std::cout << usage;
+    return good;
+  }
+  if (how.what == command_line::task::version) {
+    std::cout << "border_mta " GATEPOST_VERSION "\n";
+    return good;
+  }
+  return run(how);
+}
+
+}  // namespace
+}  // namespace border_mta
+
+int main(int argc, char** argv) { return border_mta::main(argc, argv); }

@@ -1,0 +1,33 @@
+// The keys of each part of the configuration. Internal to config.cc; split because there are many.
+#ifndef GATEPOST_EXAMPLES_BORDER_MTA_SECTIONS_HPP
+#define GATEPOST_EXAMPLES_BORDER_MTA_SECTIONS_HPP
+
+#include "examples/border_mta/config.hpp"
+#include "examples/border_mta/fields.hpp"
+
+namespace border_mta {
+
+using namespace std::chrono_literals;
+
+// More than a year is a slip of the unit.
+inline constexpr milliseconds longest_wait = 365 * 24h;
+// Larger than any memory or disk that this runs on.
+inline constexpr std::uint64_t most_octets = std::uint64_t{1} << 40;
+inline constexpr std::uint64_t most_count = 1'000'000'000;
+
+void visit_server(fields& f, config& c);
+void visit_limits(fields& f, gatepost::smtp::session_limits& l);
+void visit_connections(fields& f, gatepost::smtp::connection_limits& l);
+void visit_tls(fields& f, tls_section& t);
+void visit_xclient(fields& f, gatepost::smtp::channel& c);
+// [[channel]] and [[channel_rule]].
+void visit_channels(fields& f, config& c);
+void visit_checks(fields& f, checks_section& c);
+void visit_routes(fields& f, routes_section& r);
+void visit_relay(fields& f, relay_section& r);
+void visit_spool(fields& f, spool_section& s);
+void visit_log(fields& f, gatepost::smtp::json_log_options& l);
+
+}  // namespace border_mta
+
+#endif  // GATEPOST_EXAMPLES_BORDER_MTA_SECTIONS_HPP

@@ -1,0 +1,430 @@
+// This header stands alone.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "examples/border_mta/command_line.hpp"
+#include "examples/border_mta/config.hpp"
+#include "examples/border_mta/default_config.hpp"
+#include "examples/border_mta/values.hpp"
+
+namespace border_mta {
+namespace {
+
+namespace checks = gatepost::checks;
+namespace smtp = gatepost::smtp;
+using namespace std::chrono_literals;
+
+// The least that is a configuration.
+const std::string least = "[routes]\nrules = [\"example.test maildir:/var/mail/all\"]\n";
+
+std::string read_file(const std::string& name) {
+  std::ifstream file(name);
+  std::stringstream text;
+  text << file.rdbuf();
+  EXPECT_FALSE(text.str().empty()) << name;
+  return text.str();
+}
+
+std::string all_errors(const parsed_config& p) {
+  std::string text;
+  for (const config_error& e : p.errors) text += e.text() + '\n';
+  return text;
+}
+
+parsed_config parse(const std::string& toml) { return parse_config(toml, "c.toml", "/base"); }
+
+config good(const std::string& toml) {
+  parsed_config p = parse(toml + '\n' + least);
+  EXPECT_EQ(all_errors(p), "") << toml;
+  return std::move(p.value);
+}
+
+// --- What is right
+// ---------------------------------------------------------------------------------
+
+TEST(border_mta_config, has_defaults_for_all_but_routes) {
+  const config c = good("");
+  ASSERT_EQ(c.listeners.size(), 1u);
+  EXPECT_EQ(c.listeners[0].address, "[::]:25");
+  ASSERT_EQ(c.server.channels.size(), 1u);
+  EXPECT_EQ(c.server.channels[0].name, "default");
+  EXPECT_EQ(c.server.channels[0].limits.recipients, smtp::session_limits().recipients);
+  EXPECT_EQ(c.server.channels[0].extensions, smtp::default_extensions);
+  EXPECT_EQ(c.tls.options.min_version, smtp::tls_version::tls_1_2);
+  EXPECT_FALSE(c.tls.self_signed);
+  EXPECT_TRUE(c.checks.helo.enabled);
+  EXPECT_EQ(c.checks.connection_limit.on_error, checks::on_error::defer);
+}
+
+TEST(border_mta_config, reads_values_of_every_kind) {
+  const config c = good(R"(
+[server]
+hostname = "mx.example.test"
+threads = 3
+memory = "1 GiB"
+stop_within = "90s"
+listen = [{ address = "127.0.0.1:0" }, { address = "unix:/run/x.sock", channel = "lan" }]
+[limits]
+recipients = 7
+message = 1048576
+min_body_rate = 0
+[[channel]]
+name = "lan"
+line_ends = "normalise"
+greeting_delay = "250ms"
+[channel.extensions]
+prdr = true
+8bitmime = false
+[channel.limits]
+recipients = 9
+[[channel_rule]]
+networks = ["192.0.2.0/24", "2001:db8::1"]
+channel = "lan"
+[checks.scores]
+refuse = 12
+[checks.helo]
+enabled = false
+on_error = "refuse"
+deadline = "2m"
+[relay.retry]
+factor = 1.5
+)");
+  EXPECT_EQ(c.hostname, "mx.example.test");
+  EXPECT_EQ(c.threads, 3u);
+  EXPECT_EQ(c.server.memory, 1u << 30);
+  EXPECT_EQ(c.server.stop_within, 90s);
+  ASSERT_EQ(c.listeners.size(), 2u);
+  EXPECT_EQ(c.listeners[1].channel, "lan");
+  ASSERT_EQ(c.server.channels.size(), 2u) << "lan, and default, which is always there";
+  const smtp::channel& lan = c.server.channels[0];
+  EXPECT_EQ(lan.line_ends, smtp::line_ends::normalise);
+  EXPECT_EQ(lan.greeting_delay, 250ms);
+  EXPECT_TRUE(lan.extensions.has(smtp::extension::prdr));
+  EXPECT_FALSE(lan.extensions.has(smtp::extension::eightbitmime));
+  EXPECT_EQ(lan.limits.recipients, 9u);
+  EXPECT_EQ(lan.limits.message, 1048576u) << "inherited from [limits]";
+  EXPECT_EQ(lan.limits.min_body_rate, 0u);
+  EXPECT_EQ(c.server.channels[1].name, "default");
+  EXPECT_EQ(c.server.channels[1].limits.recipients, 7u);
+  ASSERT_EQ(c.server.rules.size(), 1u);
+  EXPECT_TRUE(c.server.rules[0].clients.contains(*smtp::parse_ip_address("192.0.2.77")));
+  EXPECT_EQ(c.checks.chain.scores.refuse, 12.0);
+  EXPECT_EQ(c.checks.chain.scores.hold, std::nullopt);
+  EXPECT_FALSE(c.checks.helo.enabled);
+  EXPECT_EQ(c.checks.helo.on_error, checks::on_error::refuse);
+  EXPECT_EQ(c.checks.helo.deadline, 2min);
+  EXPECT_EQ(c.relay.options.retry.factor, 1.5);
+}
+
+TEST(border_mta_config, takes_paths_to_be_under_the_base_folder) {
+  const config c = good(R"(
+[tls]
+certificates = [{ chain = "a.pem", key = "/etc/b.key" }]
+[spool]
+directory = "../spool"
+)");
+  ASSERT_EQ(c.tls.options.certificates.size(), 1u);
+  EXPECT_EQ(c.tls.options.certificates[0].chain_file, "/base/a.pem");
+  EXPECT_EQ(c.tls.options.certificates[0].key_file, "/etc/b.key");
+  EXPECT_EQ(c.spool.options.directory, "/spool");
+}
+
+TEST(border_mta_config, offers_xclient_to_whom_it_names) {
+  const config c = good("[xclient]\nnetworks = [\"192.0.2.7\"]\n");
+  EXPECT_TRUE(c.server.channels[0].extensions.has(smtp::extension::xclient));
+  EXPECT_TRUE(c.server.channels[0].xclient_from.contains(*smtp::parse_ip_address("192.0.2.7")));
+  EXPECT_FALSE(good("").server.channels[0].extensions.has(smtp::extension::xclient));
+}
+
+TEST(border_mta_config, gives_its_hostname_to_all_that_want_one) {
+  config c = good("[[channel]]\nname = \"own\"\nhostname = \"own.example.test\"\n");
+  c.set_hostname("mx.example.test");
+  EXPECT_EQ(c.server.channels[0].hostname, "own.example.test");
+  EXPECT_EQ(c.server.channels[1].hostname, "mx.example.test");
+  EXPECT_EQ(c.relay.options.hostname, "mx.example.test");
+  const auto& names = c.checks.helo.options.own_names;
+  EXPECT_NE(std::find(names.begin(), names.end(), "own.example.test"), names.end());
+  EXPECT_NE(std::find(names.begin(), names.end(), "mx.example.test"), names.end());
+}
+
+// --- What is wrong
+// ---------------------------------------------------------------------------------
+
+struct wrong_case {
+  const char* toml;
+  const char* error;  // how its first line begins, behind the file's name
+};
+
+const wrong_case wrong_cases[] = {
+    // Syntax
+    {"[server\n", ":1:8: "},
+    {"threads = \n", ":1:11: "},
+    {"[server]\nthreads = 1\nthreads = 2\n", ":3:"},
+    // Keys that nobody knows
+    {"[server]\nhostnme = \"a\"\n",
+     ":2:1: server.hostnme: there is no such key; did you mean \"hostname\"?"},
+    {"[sever]\n", ":1:2: sever: there is no such table; did you mean \"server\"?"},
+    {"[server]\ncolour = 1\n", ":2:1: server.colour: there is no such key; see border_mta.toml"},
+    {"[checks.spf]\n", ":1:9: checks.spf: there is no such table; "},
+    {"[[channel]]\nname = \"a\"\nlimit = 1\n",
+     ":3:1: channel.limit: there is no such key; did you mean \"limits\"?"},
+    // Types
+    {"[server]\nthreads = \"two\"\n",
+     ":2:11: server.threads: a text stands here; write a whole number from 0 to 256"},
+    {"[server]\nthreads = 1.5\n", ":2:11: server.threads: a number with a fraction stands here; "},
+    {"[server]\nhostname = 7\n", ":2:12: server.hostname: a number stands here; write a text"},
+    {"[limits]\nrecipients = true\n", ":2:14: limits.recipients: true or false stands here; "},
+    {"limits = 3\n", ":1:10: limits: a number stands here; write a table: [limits], "},
+    {"[server]\nlisten = \"[::]:25\"\n", ":2:10: server.listen: this is no list of tables; "},
+    {"[xclient]\nnetworks = \"192.0.2.1\"\n",
+     ":2:12: xclient.networks: this is no list of texts; "},
+    {"[[channel]]\nlmtp = 1\n", ":2:8: channel.lmtp: a number stands here; write true or false"},
+    {"[server]\nhostname = \"a\\nb\"\n", ":2:12: server.hostname: there is a control character"},
+    // Ranges
+    {"[server]\nthreads = 1000\n",
+     ":2:11: server.threads: 1000 is out of range; write a whole number from 0 to 256"},
+    {"[server]\nthreads = -1\n", ":2:11: server.threads: -1 is out of range; "},
+    {"[limits]\nrecipients = 0\n", ":2:14: limits.recipients: 0 is out of range; "},
+    {"[limits]\nmessage = \"1 KiB\"\n",
+     ":2:11: limits.message: 1 KiB is out of range; write a size in octets, or as \"64 KiB\", from "
+     "64 KiB "},
+    {"[limits]\nmessage = \"1 megabyte\"\n", ":2:11: limits.message: this is no size; "},
+    {"[limits]\nprocessing_time = \"11m\"\n",
+     ":2:19: limits.processing_time: \"11m\" is out of range; write a time with its unit (ms, s, "
+     "m, h or "
+     "d), from \"1s\" to \"9m\""},
+    {"[limits]\ncommand_timeout = 300\n", ":2:19: limits.command_timeout: this is no time; "},
+    {"[limits]\ncommand_timeout = \"5 minutes\"\n",
+     ":2:19: limits.command_timeout: this is no time; "},
+    {"[checks.scores]\ntag = \"high\"\n", ":2:7: checks.scores.tag: a text stands here; "},
+    {"[checks.scores]\ntag = inf\n", ":2:7: checks.scores.tag: inf is out of range; "},
+    {"[relay.retry]\njitter = 2.0\n", ":2:10: relay.retry.jitter: 2 is out of range; "},
+    {"[tls]\nmin_version = \"1.4\"\n",
+     ":2:15: tls.min_version: \"1.4\" is unknown; write \"1.0\", \"1.1\", \"1.2\" or \"1.3\""},
+    {"[checks.helo]\non_error = \"ignore\"\n",
+     ":2:12: checks.helo.on_error: \"ignore\" is unknown; write \"defer\", \"skip\" or \"refuse\""},
+    {"[xclient]\nnetworks = [\"192.0.2.1/24\"]\n",
+     ":2:13: xclient.networks: \"192.0.2.1/24\" is no network; "},
+    // Sense
+    {"[server]\nhostname = \"-mx-\"\n", ":2:12: server.hostname: \"-mx-\" is no host name; "},
+    {"[server]\nlisten = []\n", ":2:10: server.listen: the server listens nowhere; "},
+    {"[server]\nlisten = [{}]\n", ":2:11: server.listen.address: the address is missing; "},
+    {"[server]\nlisten = [{ address = \"25\" }]\n",
+     ":2:23: server.listen.address: this is no address; write ADDRESS:PORT or unix:/PATH"},
+    {"[server]\nlisten = [{ address = \"[::]:465\", tls = true }]\n",
+     ":2:41: server.listen.tls: TLS needs a certificate, and there is none; "},
+    {"[server]\nlisten = [{ address = \"[::]:25\", proxy = true }]\n",
+     ":2:42: server.listen.proxy: nobody is trusted to speak the PROXY protocol; "},
+    {"[server]\nlisten = [{ address = \"[::]:25\", channel = \"lan\" }]\n",
+     ":2:44: server.listen.channel: there is no channel \"lan\"; "},
+    {"[[channel_rule]]\nnetworks = [\"192.0.2.1\"]\nchannel = \"lan\"\n",
+     ":3:11: channel_rule.channel: there is no channel \"lan\"; "},
+    {"[[channel_rule]]\nchannel = \"default\"\n",
+     ":1:1: channel_rule.networks: the rule names no network; "},
+    {"[[channel]]\nname = \"a\"\n[[channel]]\nname = \"a\"\n",
+     ":4:8: channel.name: there are two channels of this name; "},
+    {"[[channel]]\nextensions = { binarymime = true, chunking = false }\n",
+     ":2:29: channel.extensions.binarymime: BINARYMIME is nothing without CHUNKING"},
+    {"[tls]\nmin_version = \"1.3\"\nmax_version = \"1.2\"\n",
+     ":3:15: tls.max_version: it is below min_version; "},
+    {"[tls]\nclient_certificates = \"require\"\n",
+     ":2:23: tls.client_certificates: without client_ca no certificate can be trusted; "},
+    {"[tls]\ncertificates = [{ key = \"k.pem\" }]\n",
+     ":2:17: tls.certificates.chain: the certificate's file is missing; "},
+    {"[relay.retry]\nfirst = \"5h\"\n",
+     ":1:1: relay.retry.longest: it is shorter than the first wait; "},
+    {"[spool]\ndirectory = \"\"\n", ":2:13: spool.directory: the spool has no place; "},
+};
+
+TEST(border_mta_config, says_what_is_wrong_where_and_what_to_write_instead) {
+  for (const wrong_case& c : wrong_cases) {
+    const parsed_config p = parse(std::string(c.toml) + '\n' + least);
+    ASSERT_FALSE(p.errors.empty()) << c.toml;
+    const std::string text = p.errors[0].text();
+    EXPECT_TRUE(text.starts_with("c.toml" + std::string(c.error)))
+        << c.toml << "expected: c.toml" << c.error << "\nis: " << text;
+    EXPECT_EQ(p.errors.size(), 1u) << all_errors(p);
+    EXPECT_FALSE(p.errors[0].remedy.empty()) << text;
+    EXPECT_EQ(text.find('\n'), std::string::npos) << "one line: " << text;
+  }
+}
+
+TEST(border_mta_config, wants_routes) {
+  const parsed_config p = parse("[server]\nhostname = \"mx.example.test\"\n");
+  EXPECT_TRUE(all_errors(p).starts_with("c.toml: routes.rules: nothing says where mail goes, "))
+      << all_errors(p);
+}
+
+TEST(border_mta_config, tells_all_errors_in_the_order_of_the_file) {
+  const parsed_config p = parse("[log]\nlevel = \"loud\"\n[limits]\nhops = 1\nhop = 1\n" + least);
+  ASSERT_EQ(p.errors.size(), 3u) << all_errors(p);
+  EXPECT_EQ(p.errors[0].key, "log.level");
+  EXPECT_EQ(p.errors[1].key, "limits.hops");
+  EXPECT_EQ(p.errors[2].key, "limits.hop");
+}
+
+// --- The files that come with it
+// -------------------------------------------------------------------
+
+// The documented configuration, with every "#key" line in force.
+std::string uncommented(const std::string& toml) {
+  std::string out;
+  std::istringstream lines(toml);
+  for (std::string line; std::getline(lines, line);) {
+    const bool sample = line.size() > 1 && line[0] == '#' && line[1] != ' ' && line[1] != '\n';
+    out += sample ? line.substr(1) : line;
+    out += '\n';
+  }
+  return out;
+}
+
+const char* const documented = "examples/border_mta/border_mta.toml";
+
+// What is read from it is what holds without it, but for the routes, which have no default.
+TEST(border_mta_config, documented_file_has_the_defaults) {
+  const parsed_config p = parse_config(read_file(documented), documented, "");
+  ASSERT_EQ(all_errors(p), "");
+  config expected = parse_config(least, "", "").value;
+  expected.routes.rules = p.value.routes.rules;
+  EXPECT_EQ(write_config(p.value), write_config(expected));
+}
+
+TEST(border_mta_config, documented_file_has_every_key) {
+  const parsed_config p = parse_config(uncommented(read_file(documented)), documented, "");
+  ASSERT_EQ(all_errors(p), "");
+  for (const std::string& key : p.absent)
+    EXPECT_TRUE(key.starts_with("channel.limits.")) << key << " is not documented";
+}
+
+TEST(border_mta_config, embedded_file_is_right) {
+  const parsed_config p = parse_config(default_config, "built-in", "/tmp/demo");
+  EXPECT_EQ(all_errors(p), "");
+  EXPECT_EQ(p.value.listeners.at(0).address, "127.0.0.1:2525");
+  EXPECT_TRUE(p.value.tls.self_signed);
+  EXPECT_EQ(p.value.spool.options.directory, "/tmp/demo/spool");
+}
+
+TEST(border_mta_config, is_read_as_it_is_written) {
+  for (const std::string& toml :
+       {std::string(default_config), uncommented(read_file(documented)), least}) {
+    const std::string once = write_config(parse(toml).value);
+    const parsed_config again = parse(once);
+    EXPECT_EQ(all_errors(again), "");
+    EXPECT_EQ(write_config(again.value), once);
+  }
+}
+
+// No input makes it do worse than answer: every prefix of a file with everything in it.
+TEST(border_mta_config, survives_any_prefix) {
+  const std::string toml = uncommented(read_file(documented));
+  const auto lines = static_cast<std::size_t>(std::count(toml.begin(), toml.end(), '\n'));
+  std::size_t wrong = 0;
+  for (std::size_t n = 0; n < toml.size(); n += 7) {
+    const parsed_config p = parse(toml.substr(0, n));
+    wrong += !p.errors.empty();
+    for (const config_error& e : p.errors) EXPECT_LE(e.line, lines + 1);
+  }
+  EXPECT_GT(wrong, toml.size() / 14) << "routes come late, and have to be there";
+}
+
+// --- Routes
+// ----------------------------------------------------------------------------------------
+
+TEST(border_mta_routes, are_checked_rule_by_rule) {
+  const parsed_config p = parse(R"([routes]
+rules = [
+  "example.test  maildir:{local}",
+  "example.test  discard",
+  "other.test    to the moon",
+  "third.test    users: alice",
+]
+)");
+  ASSERT_EQ(p.errors.size(), 2u) << all_errors(p);
+  EXPECT_EQ(p.errors[0].line, 4u) << p.errors[0].text();
+  EXPECT_EQ(p.errors[0].what, "\"example.test\" has a route already");
+  EXPECT_EQ(p.errors[1].line, 5u) << p.errors[1].text();
+
+  const std::string users = "rules = [\"third.test  users: alice\"]\n";
+  EXPECT_EQ(parse("[routes]\n" + users).errors.size(), 1u) << "a domain without a route";
+  EXPECT_EQ(all_errors(parse("[routes]\nfile = \"routes\"\n" + users)), "")
+      << "the file may have it";
+}
+
+TEST(border_mta_routes, are_one_text_with_whole_paths) {
+  routes_section r;
+  r.maildirs = "/m";
+  r.rules = {"c.test\tmaildir:c", "maildir:x"};
+  EXPECT_EQ(routes_text(r, "a.test maildir:{local}\nb.test maildir:/abs"),
+            "a.test maildir:/m/{local}\nb.test maildir:/abs\nc.test\tmaildir:/m/c\nmaildir:x\n");
+  EXPECT_EQ(routes_text(r, ""), "c.test\tmaildir:/m/c\nmaildir:x\n");
+}
+
+// --- Its parts
+// -------------------------------------------------------------------------------------
+
+TEST(border_mta_values, reads_and_writes_times) {
+  const std::pair<const char*, std::chrono::milliseconds> good_times[] = {
+      {"0s", 0ms}, {"250ms", 250ms}, {"30s", 30s}, {"5m", 5min}, {"2h", 2h}, {"5d", 120h}};
+  for (const auto& [text, value] : good_times) {
+    EXPECT_EQ(parse_wait(text), value) << text;
+    EXPECT_EQ(write_wait(value), text);
+  }
+  EXPECT_EQ(write_wait(90s), "90s");
+  EXPECT_EQ(write_wait(3600s), "1h");
+  for (const char* text : {"", "5", "m", "5x", "-5s", "1h30m", "5  s", "1.5h", " 5s",
+                           "99999999999999999999s", "9223372036854775807d"})
+    EXPECT_EQ(parse_wait(text), std::nullopt) << text;
+}
+
+TEST(border_mta_values, reads_and_writes_sizes) {
+  EXPECT_EQ(parse_octets("64 KiB"), 65536u);
+  EXPECT_EQ(parse_octets("64KiB"), 65536u);
+  EXPECT_EQ(parse_octets("100 B"), 100u);
+  EXPECT_EQ(parse_octets("2 GiB"), std::uint64_t{2} << 30);
+  for (const char* text : {"", "64", "64 kB", "64 kib", "KiB", "-1 KiB", "99999999999999 GiB"})
+    EXPECT_EQ(parse_octets(text), std::nullopt) << text;
+  EXPECT_EQ(write_octets(0), "0 B");
+  EXPECT_EQ(write_octets(2800), "2800 B");
+  EXPECT_EQ(write_octets(50u << 20), "50 MiB");
+}
+
+TEST(border_mta_values, finds_what_was_meant) {
+  const std::vector<std::string_view> names = {"hostname", "threads", "listen"};
+  EXPECT_EQ(nearest("hostnme", names), "hostname");
+  EXPECT_EQ(nearest("host_name", names), "hostname");
+  EXPECT_EQ(nearest("tread", names), "threads");
+  EXPECT_EQ(nearest("colour", names), std::nullopt);
+  EXPECT_EQ(nearest("a", names), std::nullopt);
+  EXPECT_EQ(nearest("a", {}), std::nullopt);
+}
+
+TEST(border_mta_command_line, is_understood) {
+  using task = command_line::task;
+  const auto of = [](std::vector<const char*> words) {
+    words.insert(words.begin(), "border_mta");
+    return parse_command_line(static_cast<int>(words.size()), words.data());
+  };
+  EXPECT_EQ(of({}).what, task::run);
+  EXPECT_EQ(of({"--config", "f"}).config_file, "f");
+  EXPECT_EQ(of({"--config=f", "--check-config"}).what, task::check);
+  EXPECT_EQ(of({"--config=f", "--check-config"}).config_file, "f");
+  EXPECT_EQ(of({"--release", "x"}).id, "x");
+  EXPECT_EQ(of({"--dir=/a=b"}).directory, "/a=b");
+  EXPECT_EQ(of({"--listen", "[::1]:25"}).listen, "[::1]:25");
+
+  EXPECT_EQ(of({"--confg"}).wrong, "\"--confg\" is no option; did you mean --config?");
+  EXPECT_EQ(of({"x"}).wrong, "\"x\" is no option; --help lists them");
+  EXPECT_EQ(of({"--config"}).wrong, "--config needs a value; see --help");
+  EXPECT_EQ(of({"--queue", "--help"}).wrong, "--help is a second task; give one");
+  EXPECT_EQ(of({"--queue=1"}).wrong, "--queue takes no value");
+  EXPECT_EQ(of({}).wrong, "");
+}
+
+}  // namespace
+}  // namespace border_mta
