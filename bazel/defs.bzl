@@ -109,18 +109,21 @@ def gatepost_fuzz(name, deps = [], corpus = [], **kwargs):
         **kwargs
     )
 
-def gatepost_module(name, deps = [], **kwargs):
+def gatepost_module(name, folders = [], deps = [], **kwargs):
     """What users depend on: all libraries of a folder in one. Stands last in its BUILD file.
 
     Args:
       name: by custom the folder's name.
-      deps: libraries of other folders that belong to the module.
+      folders: other folders that belong to it, each with a gatepost_module of its own.
+      deps: other modules that no user of this one can do without.
       **kwargs: passed on to cc_library.
     """
     native.cc_library(
         name = name,
+        # Named once more, so that this dependency covers a user's includes (layering_check).
+        hdrs = [folder + ":public_headers" for folder in [""] + folders],
         visibility = ["//visibility:public"],
-        deps = deps + [
+        deps = folders + deps + [
             ":" + rule["name"]
             for rule in native.existing_rules().values()
             if rule["kind"] == "cc_library" and rule.get("hdrs") and not rule.get("testonly")

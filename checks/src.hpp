@@ -1,4 +1,4 @@
-// Every definition of checks, once: include this in one source file of a program that is compiled with
+// Every definition of checks, once: for one source file of a program that is compiled with
 // GATEPOST_SEPARATE_COMPILATION. Written by tools/update-src.
 #ifndef GATEPOST_CHECKS_SRC_HPP
 #define GATEPOST_CHECKS_SRC_HPP
@@ -7,6 +7,7 @@
 #error "src.hpp is for GATEPOST_SEPARATE_COMPILATION: define it for the whole program"
 #endif
 
+// clang-format off
 #include "checks/impl/chain.ipp"
 #include "checks/impl/connection_limit.ipp"
 #include "checks/impl/context.ipp"
@@ -17,5 +18,6 @@
 #include "checks/impl/relay_domains.ipp"
 #include "checks/impl/testing.ipp"
 #include "checks/impl/volume_limit.ipp"
+// clang-format on
 
 #endif  // GATEPOST_CHECKS_SRC_HPP

@@ -1,4 +1,4 @@
-// Every definition of routing, once: include this in one source file of a program that is compiled with
+// Every definition of routing, once: for one source file of a program that is compiled with
 // GATEPOST_SEPARATE_COMPILATION. Written by tools/update-src.
 #ifndef GATEPOST_ROUTING_SRC_HPP
 #define GATEPOST_ROUTING_SRC_HPP
@@ -7,6 +7,7 @@
 #error "src.hpp is for GATEPOST_SEPARATE_COMPILATION: define it for the whole program"
 #endif
 
+// clang-format off
 #include "routing/impl/body_reader.ipp"
 #include "routing/impl/cut_through.ipp"
 #include "routing/impl/hop_client.ipp"
@@ -24,5 +25,6 @@
 #include "routing/impl/spool_message.ipp"
 #include "routing/impl/spool_record.ipp"
 #include "routing/impl/table.ipp"
+// clang-format on
 
 #endif  // GATEPOST_ROUTING_SRC_HPP

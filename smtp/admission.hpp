@@ -1,11 +1,11 @@
 // How many sessions there may be: in all, per client network, and begun per second.
 //
-// Asked before a byte is sent, so that a flood costs an accept and a close. Shared by all threads of a
-// server; the table holds the networks that have sessions or had one within seconds, and so is bounded by
-// the limit on sessions and by `remembered`. No clock of its own. Thread-safe.
+// Asked before a byte is sent, so that a flood costs an accept and a close. Shared by all threads
+// of a server; the table holds the networks that have sessions or had one within seconds, and so is
+// bounded by the limit on sessions and by `remembered`. No clock of its own. Thread-safe.
 //
-// Of a connection whose client a proxy has yet to name, only the limit in all can be asked: hold() counts
-// it until it is known, release() ends that, and then comes enter().
+// Of a connection whose client a proxy has yet to name, only the limit in all can be asked: hold()
+// counts it until it is known, release() ends that, and then comes enter().
 #ifndef GATEPOST_SMTP_ADMISSION_HPP
 #define GATEPOST_SMTP_ADMISSION_HPP
 
@@ -24,13 +24,13 @@ namespace gatepost::smtp {
 
 // 0 is no limit.
 struct connection_limits {
-  // Sessions at a time, with those that are held. Each is one descriptor and a few KiB; the usual soft limit
-  // of descriptors is 1024, and the server raises it as far as it may.
+  // Sessions at a time, with those that are held. Each is one descriptor and a few KiB; the usual
+  // soft limit of descriptors is 1024, and the server raises it as far as it may.
   std::size_t total = 10000;
   // Sessions at a time per client network. Postfix: 50 (smtpd_client_connection_count_limit).
   std::size_t per_network = 50;
-  // Sessions begun per second, averaged: what arrives faster is turned away. A burst of one second's worth
-  // passes.
+  // Sessions begun per second, averaged: what arrives faster is turned away. A burst of one
+  // second's worth passes.
   std::size_t per_second = 0;
   std::size_t per_second_and_network = 0;
   // What one network is. An IPv6 subscriber has a /64 at least.
@@ -40,7 +40,13 @@ struct connection_limits {
   std::size_t remembered = 100000;
 };
 
-enum class admittance : std::uint8_t { admitted, too_many, too_many_of_network, too_fast, network_too_fast };
+enum class admittance : std::uint8_t {
+  admitted,
+  too_many,
+  too_many_of_network,
+  too_fast,
+  network_too_fast
+};
 
 // The limit's name, for logs and counters.
 constexpr std::string_view to_string(admittance a) {
@@ -79,8 +85,6 @@ class admission {
 
   // Those that have entered.
   GATEPOST_DECL std::size_t sessions() const;
-  // Networks in the table.
-  GATEPOST_DECL std::size_t networks() const;
 
  private:
   // Room for `rate` a second, and what of it is used up.
@@ -95,7 +99,7 @@ class admission {
   };
 
   bool is_full() const { return networks_.size() > sessions_ + limits_.remembered; }
-  bool full() const { return limits_.total != 0 && sessions_ + held_ >= limits_.total; }
+  bool no_room() const { return limits_.total != 0 && sessions_ + held_ >= limits_.total; }
   void forget_idle(time_point now);
 
   connection_limits limits_;

@@ -1,7 +1,7 @@
 // AUTH: the port that SASL mechanisms plug into (RFC 4954, RFC 4422).
 //
-// The engine does the framing (base64, "*", limits); an authenticator does the mechanisms. Which ones are
-// offered is the channel's business: channel::auth_mechanisms.
+// The engine does the framing (base64, "*", limits); an authenticator does the mechanisms. Which
+// ones are offered is the channel's business: channel::auth_mechanisms.
 #ifndef GATEPOST_SMTP_AUTH_HPP
 #define GATEPOST_SMTP_AUTH_HPP
 
@@ -21,8 +21,9 @@ class auth_exchange {
  public:
   virtual ~auth_exchange() = default;
 
-  // `response`: what the client sent, decoded. `initial`: there was one with the AUTH command; in the
-  // first step without one, a mechanism whose client speaks first answers with an empty challenge.
+  // `response`: what the client sent, decoded. `initial`: there was one with the AUTH command; in
+  // the first step without one, a mechanism whose client speaks first answers with an empty
+  // challenge.
   virtual asio::awaitable<auth_answer> step(std::string response, bool initial) = 0;
 };
 

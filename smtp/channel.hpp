@@ -1,7 +1,7 @@
 // A channel: a named bundle of session settings.
 //
-// A server chooses one per connection, by listener and client network; AUTH or a client certificate can
-// switch to another. Everything a session may or may not do is here; nothing else decides it.
+// A server chooses one per connection, by listener and client network; AUTH or a client certificate
+// can switch to another. Everything a session may or may not do is here; nothing else decides it.
 #ifndef GATEPOST_SMTP_CHANNEL_HPP
 #define GATEPOST_SMTP_CHANNEL_HPP
 
@@ -17,7 +17,8 @@
 
 namespace gatepost::smtp {
 
-// How the verdicts of several recipients become one reply, where the client speaks neither LMTP nor PRDR.
+// How the verdicts of several recipients become one reply, where the client speaks neither LMTP nor
+// PRDR.
 enum class merge_rule : std::uint8_t {
   refuse_if_any,  // the worst verdict holds for all: nobody's refusal is lost
   accept_if_any,  // 250 if one recipient takes it; the others do not get it, and the log says so
@@ -44,25 +45,27 @@ struct channel {
   bool require_tls = false;
   bool require_auth = false;
 
-  // Who may say XCLIENT and XFORWARD, where these are offered at all: our own proxies. By the address of
-  // the connection, not by the one that a proxy tells.
+  // Who may say XCLIENT and XFORWARD, where these are offered at all: our own proxies. By the
+  // address of the connection, not by the one that a proxy tells.
   network_set xclient_from;
 
   // The SASL mechanisms that EHLO lists; the server's authenticator has to know them.
   std::vector<std::string> auth_mechanisms;
 
-  // AUTH is offered and taken without TLS. RFC 4954 §4: only where something else protects the line.
+  // AUTH is offered and taken without TLS. RFC 4954 §4: only where something else protects the
+  // line.
   bool auth_without_tls = false;
 
-  // A recipient whose policy class differs from the first one's gets 452 and so a message of its own.
+  // A recipient whose policy class differs from the first one's gets 452 and so a message of its
+  // own.
   bool split_classes = false;
   merge_rule merge = merge_rule::refuse_if_any;
 
   // We wait this long before the greeting; who speaks in it is an early talker. 0: greet at once.
   std::chrono::milliseconds greeting_delay{0};
 
-  // Added before every reply to a bad command, and once more for each bad command before it, up to ten
-  // times; 0: no tarpit.
+  // Added before every reply to a bad command, and once more for each bad command before it, up to
+  // ten times; 0: no tarpit.
   std::chrono::milliseconds tarpit{0};
 
   // Replies of 400 and above quote the session's id.

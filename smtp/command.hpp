@@ -65,15 +65,15 @@ enum class dsn_return : std::uint8_t { unspecified, full, headers };
 // MAIL's parameters. `given` tells which extensions the client used.
 struct mail_parameters {
   extension_set given;
-  std::optional<std::uint64_t> size;                   // SIZE=, RFC 1870
-  body_type body = body_type::seven_bit;               // BODY=, RFC 6152 and 3030
-  bool smtputf8 = false;                               // RFC 6531
-  bool requiretls = false;                             // RFC 8689
-  bool prdr = false;                                   // PRDR
-  dsn_return ret = dsn_return::unspecified;            // RET=, RFC 3461 §4.3
-  std::string_view envid;                              // ENVID=, RFC 3461 §4.4, xtext as written
-  std::optional<std::string_view> auth;                // AUTH=, RFC 4954 §5, xtext as written
-  std::string_view solicit;                            // SOLICIT=, RFC 3865
+  std::optional<std::uint64_t> size;         // SIZE=, RFC 1870
+  body_type body = body_type::seven_bit;     // BODY=, RFC 6152 and 3030
+  bool smtputf8 = false;                     // RFC 6531
+  bool requiretls = false;                   // RFC 8689
+  bool prdr = false;                         // PRDR
+  dsn_return ret = dsn_return::unspecified;  // RET=, RFC 3461 §4.3
+  std::string_view envid;                    // ENVID=, RFC 3461 §4.4, xtext as written
+  std::optional<std::string_view> auth;      // AUTH=, RFC 4954 §5, xtext as written
+  std::string_view solicit;                  // SOLICIT=, RFC 3865
 };
 
 struct mail_command {
@@ -126,11 +126,12 @@ struct attribute_list {
 
 // RFC 5321 §4.1.1.2. `argument` begins with "FROM:". Errors: those of the path, bad_argument,
 // bad_parameter, unknown_parameter, duplicate_parameter, too_many_parameters.
-GATEPOST_DECL result<mail_command> parse_mail(std::string_view argument, const parse_options& options);
+GATEPOST_DECL result<mail_command> parse_mail(std::string_view argument,
+                                              const parse_options& options);
 
 // RFC 5321 §4.1.1.3. `argument` begins with "TO:". `smtputf8`: the transaction asked for it.
-GATEPOST_DECL result<rcpt_command> parse_rcpt(std::string_view argument, const parse_options& options,
-                                              bool smtputf8);
+GATEPOST_DECL result<rcpt_command> parse_rcpt(std::string_view argument,
+                                              const parse_options& options, bool smtputf8);
 
 // RFC 3030 §2. "n" or "n LAST".
 GATEPOST_DECL result<bdat_command> parse_bdat(std::string_view argument);

@@ -1,8 +1,8 @@
 // The build switches of gatepost: one place, included by every header.
 //
-// GATEPOST_SEPARATE_COMPILATION: define it for a whole program to have the definitions compiled once,
-// by one source file that includes "smtp/src.hpp" (and the other modules' src.hpp). Without it
-// gatepost is header-only. A program must not mix the two.
+// GATEPOST_SEPARATE_COMPILATION: define it for a whole program to have the definitions compiled
+// once, by one source file that includes "smtp/src.hpp" (and the other modules' src.hpp). Without
+// it gatepost is header-only. A program must not mix the two.
 #ifndef GATEPOST_SMTP_CONFIG_HPP
 #define GATEPOST_SMTP_CONFIG_HPP
 

@@ -1,8 +1,8 @@
 // Who takes responsibility for a message: the port that routing plugs into.
 //
-// A server has one `delivery`. It resolves each recipient at RCPT, and takes the text of each message as
-// it comes in. When `intake::commit` answers with a positive reply the message is safe: durable on disk,
-// or taken by the next hop. Only then does the client get its 250.
+// A server has one `delivery`. It resolves each recipient at RCPT, and takes the text of each
+// message as it comes in. When `intake::commit` answers with a positive reply the message is safe:
+// durable on disk, or taken by the next hop. Only then does the client get its 250.
 #ifndef GATEPOST_SMTP_DELIVERY_HPP
 #define GATEPOST_SMTP_DELIVERY_HPP
 
@@ -46,15 +46,17 @@ class intake {
  public:
   virtual ~intake() = default;
 
-  // Octets in order, as the client sent them, after dot-unstuffing; `text` is good until this returns.
-  // An error (errc::spool_full, errc::spool_failed, ...) becomes a temporary refusal of the message.
+  // Octets in order, as the client sent them, after dot-unstuffing; `text` is good until this
+  // returns. An error (errc::spool_full, errc::spool_failed, ...) becomes a temporary refusal of
+  // the message.
   virtual asio::awaitable<std::error_code> write(std::string_view text) = 0;
 
   // Makes it durable. At most once, and nothing after it.
   virtual asio::awaitable<delivery_outcome> commit(const disposition& what) = 0;
 
-  // commit() answered too late (session_limits::processing_time): the client will send the message again,
-  // so forget it. Called at most once, after commit(). The default does nothing: the message comes twice.
+  // commit() answered too late (session_limits::processing_time): the client will send the message
+  // again, so forget it. Called at most once, after commit(). The default does nothing: the message
+  // comes twice.
   GATEPOST_DECL virtual asio::awaitable<void> revoke();
 };
 
@@ -63,8 +65,8 @@ class delivery {
   virtual ~delivery() = default;
 
   // May this recipient be had here, and how? Called at RCPT, after the policy let it pass; may fill
-  // `to.route` and `to.policy_class`. `refuse`: relaying denied, unknown user, over quota; `defer`: the
-  // directory cannot answer. Thread-safe.
+  // `to.route` and `to.policy_class`. `refuse`: relaying denied, unknown user, over quota; `defer`:
+  // the directory cannot answer. Thread-safe.
   virtual asio::awaitable<verdict> resolve(const session_view& session, recipient& to) = 0;
 
   // Whether a message would be taken now; cheap, asked before begin(). errc::spool_full and

@@ -1,7 +1,7 @@
 // Joins the parts of one session: engine, transport, policy, delivery, observer.
 //
-// The only place that knows all of them, and it decides nothing: it does what the engine's actions say.
-// A `session_driver` lives as long as one connection and runs on one thread.
+// The only place that knows all of them, and it decides nothing: it does what the engine's actions
+// say. A `session_driver` lives as long as one connection and runs on one thread.
 #ifndef GATEPOST_SMTP_DRIVE_HPP
 #define GATEPOST_SMTP_DRIVE_HPP
 
@@ -32,9 +32,9 @@ struct session_services {
   smtp::policy& policy;
   smtp::delivery& delivery;
   smtp::observer& observer;
-  smtp::authenticator* authenticator = nullptr;         // none: AUTH is never offered
-  const server_context* tls = nullptr;                  // none: STARTTLS is never offered
-  memory_budget* memory = nullptr;                      // none: messages in flight have no common bound
+  smtp::authenticator* authenticator = nullptr;  // none: AUTH is never offered
+  const server_context* tls = nullptr;           // none: STARTTLS is never offered
+  memory_budget* memory = nullptr;               // none: messages in flight have no common bound
   std::chrono::system_clock::time_point (*now)() = &std::chrono::system_clock::now;
 };
 
@@ -61,7 +61,8 @@ class session_driver final : private busy_watch, private transcript_tap {
   asio::awaitable<void> converse();
   asio::awaitable<void> listen_before_speaking();
 
-  // --- Actions ------------------------------------------------------------------------------------
+  // --- Actions
+  // ------------------------------------------------------------------------------------
   asio::awaitable<void> read(std::chrono::milliseconds at_most);
   asio::awaitable<void> flush();
   asio::awaitable<void> pause(std::chrono::milliseconds wait);
@@ -72,7 +73,8 @@ class session_driver final : private busy_watch, private transcript_tap {
   asio::awaitable<void> take_body(std::string_view text);
   void over(const reply* said);
 
-  // --- Questions ----------------------------------------------------------------------------------
+  // --- Questions
+  // ----------------------------------------------------------------------------------
   asio::awaitable<verdict> ask_policy(smtp::stage s);
   asio::awaitable<verdict> ask_recipient();
   asio::awaitable<verdict> ask_data();
@@ -81,7 +83,8 @@ class session_driver final : private busy_watch, private transcript_tap {
   verdict threw(std::string_view where);
   void cancel_policy();
 
-  // --- Message ------------------------------------------------------------------------------------
+  // --- Message
+  // ------------------------------------------------------------------------------------
   asio::awaitable<void> header_complete();
   asio::awaitable<void> look_at(std::string_view text);
   asio::awaitable<void> write(std::string_view text);
@@ -99,7 +102,8 @@ class session_driver final : private busy_watch, private transcript_tap {
                       std::span<const reply> each = {});
   void report_message(std::string_view result, const reply& said, std::string_view queue_id);
 
-  // --- Watching -----------------------------------------------------------------------------------
+  // --- Watching
+  // -----------------------------------------------------------------------------------
   void on_left() override;
   void on_late() override;
   void on_line(bool from_client, std::string_view line) override;
@@ -124,8 +128,8 @@ class session_driver final : private busy_watch, private transcript_tap {
   header_collector header_;
   memory_reservation memory_;
   std::optional<reply> refusal_;
-  time_point message_started_{};               // its first octet; the epoch: there was none
-  std::uint64_t message_octets_ = 0;           // on the wire
+  time_point message_started_{};                // its first octet; the epoch: there was none
+  std::uint64_t message_octets_ = 0;            // on the wire
   std::chrono::nanoseconds message_waited_{0};  // for the client, since its first octet
   bool ignores_body_ = false;
   bool reported_ = false;    // to the observer

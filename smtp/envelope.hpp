@@ -1,7 +1,8 @@
-// The envelope of one mail transaction: who sends, to whom, and by which parameters (RFC 5321 §2.3.1).
+// The envelope of one mail transaction: who sends, to whom, and by which parameters (RFC 5321
+// §2.3.1).
 //
-// An owning value that the engine fills and everybody else reads. It is used again for the session's
-// next transaction: clear() keeps its memory, so that a long session allocates nothing.
+// An owning value that the engine fills and everybody else reads. It is used again for the
+// session's next transaction: clear() keeps its memory, so that a long session allocates nothing.
 #ifndef GATEPOST_SMTP_ENVELOPE_HPP
 #define GATEPOST_SMTP_ENVELOPE_HPP
 
@@ -47,7 +48,8 @@ class envelope {
   const std::string& auth() const { return auth_; }        // xtext as written; empty: not given
   const std::string& solicit() const { return solicit_; }  // RFC 3865
 
-  // --- Written by the engine (or by whoever builds a message of his own) --------------------------
+  // --- Written by the engine (or by whoever builds a message of his own)
+  // --------------------------
   GATEPOST_DECL void begin(const mail_command& command);
   // The recipient stands at recipients().back(); take_back() removes it if it is refused.
   GATEPOST_DECL recipient& add(const rcpt_command& command);
@@ -56,8 +58,8 @@ class envelope {
   std::span<recipient> recipients() { return {recipients_.data(), count_}; }
 
  private:
-  // Beyond this, clear() gives the recipients' memory back: a session with one huge envelope does not
-  // keep it for ever.
+  // Beyond this, clear() gives the recipients' memory back: a session with one huge envelope does
+  // not keep it for ever.
   static constexpr std::size_t kept_recipients = 16;
 
   bool active_ = false;

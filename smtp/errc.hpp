@@ -1,8 +1,9 @@
 // What can be wrong with input, and with the world outside: gatepost's error codes.
 //
-// A parser answers with `result<T>` (smtp/result.hpp), which holds the value or one of these. A peer's
-// mistake becomes a reply (smtp/reply.hpp); trouble in the environment stays an std::error_code until
-// the edge. Every value has a sentence for people: `std::error_code{e}.message()`.
+// A parser answers with `result<T>` (smtp/result.hpp), which holds the value or one of these. A
+// peer's mistake becomes a reply (smtp/reply.hpp); trouble in the environment stays an
+// std::error_code until the edge. Every value has a sentence for people:
+// `std::error_code{e}.message()`.
 #ifndef GATEPOST_SMTP_ERRC_HPP
 #define GATEPOST_SMTP_ERRC_HPP
 
@@ -22,17 +23,17 @@ enum class errc {
   bad_quoted_string,      // a quoted local part that is not closed, or holds a control character
   local_part_too_long,    // RFC 5321 §4.5.3.1.1
   missing_domain,         // no '@', or nothing after it
-  bad_domain,             // a label that is empty, or has a character or hyphen that it may not have
-  domain_too_long,        // RFC 5321 §4.5.3.1.2
-  bad_address_literal,    // [1.2.3.4], [IPv6:...] or [tag:...] that does not parse
-  path_too_long,          // RFC 5321 §4.5.3.1.3
-  bad_source_route,       // RFC 5321 §4.1.2 A-d-l that does not parse
-  non_ascii_address,      // UTF-8 where SMTPUTF8 was not asked for (RFC 6531 §3.5)
-  bad_utf8,               // bytes that are not UTF-8
-  bad_idn,                // a U-label that IDNA 2008 does not allow
-  trailing_characters,    // something after the end of the value
-  bad_ip_address,         // not an IPv4 or IPv6 address, or not an address and port
-  bad_network,            // not ADDRESS or ADDRESS/BITS, or a bit after the prefix is set
+  bad_domain,           // a label that is empty, or has a character or hyphen that it may not have
+  domain_too_long,      // RFC 5321 §4.5.3.1.2
+  bad_address_literal,  // [1.2.3.4], [IPv6:...] or [tag:...] that does not parse
+  path_too_long,        // RFC 5321 §4.5.3.1.3
+  bad_source_route,     // RFC 5321 §4.1.2 A-d-l that does not parse
+  non_ascii_address,    // UTF-8 where SMTPUTF8 was not asked for (RFC 6531 §3.5)
+  bad_utf8,             // bytes that are not UTF-8
+  bad_idn,              // a U-label that IDNA 2008 does not allow
+  trailing_characters,  // something after the end of the value
+  bad_ip_address,       // not an IPv4 or IPv6 address, or not an address and port
+  bad_network,          // not ADDRESS or ADDRESS/BITS, or a bit after the prefix is set
 
   // Command lines (RFC 5321 §4.1.1)
   empty_command,

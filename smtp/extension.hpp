@@ -1,6 +1,7 @@
 // The service extensions that a server offers or a client found: one bit each.
 //
-// A new extension is one row here (name, bit, RFC), and what it changes in command.hpp or session.hpp.
+// A new extension is one row here (name, bit, RFC), and what it changes in command.hpp or
+// session.hpp.
 #ifndef GATEPOST_SMTP_EXTENSION_HPP
 #define GATEPOST_SMTP_EXTENSION_HPP
 
@@ -89,8 +90,9 @@ class extension_set {
   std::uint32_t bits_ = 0;
 };
 
-// What a public server offers unless its channel says otherwise. Not in it: BINARYMIME (few next hops
-// take it), AUTH, PRDR, XCLIENT, XFORWARD, ETRN, VRFY and EXPN (they tell strangers who exists).
+// What a public server offers unless its channel says otherwise. Not in it: BINARYMIME (few next
+// hops take it), AUTH, PRDR, XCLIENT, XFORWARD, ETRN, VRFY and EXPN (they tell strangers who
+// exists).
 inline constexpr extension_set default_extensions{
     extension::pipelining, extension::size,     extension::eightbitmime,
     extension::smtputf8,   extension::chunking, extension::enhancedstatuscodes,

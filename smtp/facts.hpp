@@ -40,8 +40,8 @@ struct session_facts {
   std::string auth_identity;     // authorised identity; empty: not authenticated
   std::string auth_mechanism;
 
-  bool trusted_hop = false;   // the client address came from PROXY or XCLIENT
-  bool early_talker = false;  // it spoke before our greeting
+  bool trusted_hop = false;      // the client address came from PROXY or XCLIENT
+  bool early_talker = false;     // it spoke before our greeting
   bool pipelined_early = false;  // it sent commands ahead without PIPELINING (RFC 2920 §3.1)
 
   std::vector<named_value> forwarded;  // XFORWARD attributes: for logs only

@@ -1,8 +1,8 @@
 // Keeps the header of a message that comes in piece by piece, until it is complete or too big.
 //
-// Most headers come whole in the first piece; what is kept is a copy, because the checks at the end of the
-// message want to see it again. The memory is used again for the next message, unless it is release()d.
-// Sans-I/O.
+// Most headers come whole in the first piece; what is kept is a copy, because the checks at the end
+// of the message want to see it again. The memory is used again for the next message, unless it is
+// release()d. Sans-I/O.
 #ifndef GATEPOST_SMTP_HEADER_COLLECTOR_HPP
 #define GATEPOST_SMTP_HEADER_COLLECTOR_HPP
 
@@ -34,8 +34,8 @@ class header_collector {
     state_ = state::open;
   }
 
-  // The message is over, and views of its header with it. A session that waits for its next message holds
-  // no long header of its last one.
+  // The message is over, and views of its header with it. A session that waits for its next message
+  // holds no long header of its last one.
   void release() {
     if (text_.capacity() > kept_capacity) std::string().swap(text_);
     text_.clear();
@@ -50,7 +50,8 @@ class header_collector {
   state add(std::string_view text) {
     if (state_ != state::open) return state_;
     // Never more than the limit and the empty line behind it are kept.
-    const std::size_t room = options_.header_octets + 2 - std::min(text_.size(), options_.header_octets + 2);
+    const std::size_t room =
+        options_.header_octets + 2 - std::min(text_.size(), options_.header_octets + 2);
     text_.append(text.substr(0, room));
     if (read(header_input::partial) != state::open || text.size() <= room) return state_;
     error_ = errc::header_too_big;
@@ -58,9 +59,7 @@ class header_collector {
   }
 
   // The message is over: what is there is the header.
-  state finish() {
-    return state_ == state::open ? read(header_input::complete) : state_;
-  }
+  state finish() { return state_ == state::open ? read(header_input::complete) : state_; }
 
   state where() const { return state_; }
   // Why it is too_big: too_many_header_fields, header_field_too_long or header_too_big.

@@ -1,7 +1,7 @@
 // Ids of sessions and messages: short, unique, ordered by time, safe in a reply or a file name.
 //
-// Sixteen characters of Crockford's base 32: milliseconds since 2020 (41 bits), a counter (19 bits), a
-// random number drawn once per source (20 bits). Thread-safe.
+// Sixteen characters of Crockford's base 32: milliseconds since 2020 (41 bits), a counter (19
+// bits), a random number drawn once per source (20 bits). Thread-safe.
 #ifndef GATEPOST_SMTP_ID_HPP
 #define GATEPOST_SMTP_ID_HPP
 

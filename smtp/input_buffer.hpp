@@ -1,8 +1,9 @@
-// What a connection has sent and nobody has read yet, in memory that is only held while there is some.
+// What a connection has sent and nobody has read yet, in memory that is only held while there is
+// some.
 //
-// Buffers are lent by a `buffer_pool`, one per I/O thread: a session that waits for input holds none, so
-// that ten thousand idle sessions cost nothing, and one that reads gets the block which the thread used
-// last and still has in its cache. Not thread-safe.
+// Buffers are lent by a `buffer_pool`, one per I/O thread: a session that waits for input holds
+// none, so that ten thousand idle sessions cost nothing, and one that reads gets the block which
+// the thread used last and still has in its cache. Not thread-safe.
 #ifndef GATEPOST_SMTP_INPUT_BUFFER_HPP
 #define GATEPOST_SMTP_INPUT_BUFFER_HPP
 
@@ -61,8 +62,8 @@ class input_buffer {
   std::size_t size() const { return end_ - begin_; }
   bool empty() const { return begin_ == end_; }
 
-  // Room behind what is there, in a block of `size` octets; moves what is there, so that views into it
-  // end. Empty where the block is full.
+  // Room behind what is there, in a block of `size` octets; moves what is there, so that views into
+  // it end. Empty where the block is full.
   std::span<char> prepare(std::size_t size) {
     if (empty()) begin_ = end_ = 0;
     if (block_.size < size) grow(size);

@@ -1,8 +1,8 @@
-// What the connections of one I/O thread share: a clock tick, a scratch buffer, a pool of read buffers,
-// and a place for sockets that are closed on our side only.
+// What the connections of one I/O thread share: a clock tick, a scratch buffer, a pool of read
+// buffers, and a place for sockets that are closed on our side only.
 //
-// One per asio::io_context, made at the first use and destroyed with it. gatepost's rule is one thread per
-// io_context; nothing here is locked.
+// One per asio::io_context, made at the first use and destroyed with it. gatepost's rule is one
+// thread per io_context; nothing here is locked.
 #ifndef GATEPOST_SMTP_IO_LOCAL_HPP
 #define GATEPOST_SMTP_IO_LOCAL_HPP
 
@@ -66,9 +66,10 @@ class io_local final : public asio::execution_context::service {
   buffer_pool& buffers() { return buffers_; }
   std::array<char, scratch_size>& scratch() { return *scratch_; }
 
-  // Takes a socket that we have nothing to send on any more, while the other end still sends: what comes
-  // is thrown away until it stops, or `linger_time` is over. Closing it at once would send a reset, which
-  // can take away what we said last before the other end has read it (RFC 9293 §3.6.1).
+  // Takes a socket that we have nothing to send on any more, while the other end still sends: what
+  // comes is thrown away until it stops, or `linger_time` is over. Closing it at once would send a
+  // reset, which can take away what we said last before the other end has read it (RFC 9293
+  // §3.6.1).
   GATEPOST_DECL void linger(int descriptor);
 
  private:

@@ -7,6 +7,7 @@
 #define GATEPOST_SMTP_IO_THREADS_HPP
 
 #include <algorithm>
+#include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
 #include <cstddef>
 #include <memory>
@@ -32,14 +33,21 @@ class io_threads {
   const std::vector<asio::io_context*>& contexts() const { return views_; }
   asio::io_context& front() { return *contexts_.front(); }
 
-  // Runs all of them until each is out of work. An exception from a handler ends the program: nothing in
-  // gatepost lets one escape.
+  // Runs all of them until each is out of work. As long as front() has some, the others wait for
+  // more: who is called there may give it to them. Can be called again. An exception from a handler
+  // ends the program: nothing in gatepost lets one escape.
   void run() {
+    std::vector<asio::executor_work_guard<asio::io_context::executor_type>> held;
     std::vector<std::thread> others;
-    for (std::size_t i = 1; i < contexts_.size(); ++i)
+    for (std::size_t i = 1; i < contexts_.size(); ++i) {
+      held.emplace_back(views_[i]->get_executor());
       others.emplace_back([io = views_[i]] { io->run(); });
+    }
     front().run();
+    held.clear();
     for (std::thread& t : others) t.join();
+    // Only now: a stop() that comes before run() counts.
+    for (asio::io_context* io : views_) io->restart();
   }
 
  private:

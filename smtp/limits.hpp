@@ -1,7 +1,7 @@
 // Every size, count and wait of an SMTP session, with its default and the reason for it.
 //
-// A channel (smtp/channel.hpp) holds a copy, so that a trusted network may have larger ones. Sizes are
-// in octets. Where RFC 5321 §4.5.3.1 names a least maximum, the default is not below it.
+// A channel (smtp/channel.hpp) holds a copy, so that a trusted network may have larger ones. Sizes
+// are in octets. Where RFC 5321 §4.5.3.1 names a least maximum, the default is not below it.
 #ifndef GATEPOST_SMTP_LIMITS_HPP
 #define GATEPOST_SMTP_LIMITS_HPP
 
@@ -16,9 +16,9 @@ namespace gatepost::smtp {
 struct session_limits {
   // --- Sizes -------------------------------------------------------------------------------------
 
-  // A command line with CRLF. RFC 5321 §4.5.3.1.4 asks for 512; extensions add to it: SIZE 26, BODY 16,
-  // SMTPUTF8 10, DSN 613 (RET, ENVID, ORCPT, NOTIFY), AUTH= 500, NO-SOLICITING 1000, PRDR 5, and
-  // RFC 6531 §3.4 adds 10 more.
+  // A command line with CRLF. RFC 5321 §4.5.3.1.4 asks for 512; extensions add to it: SIZE 26, BODY
+  // 16, SMTPUTF8 10, DSN 613 (RET, ENVID, ORCPT, NOTIFY), AUTH= 500, NO-SOLICITING 1000, PRDR 5,
+  // and RFC 6531 §3.4 adds 10 more.
   std::size_t command_line = 2800;
 
   // A line of an AUTH exchange. RFC 4954 §4: 12288 fits every mechanism in use.
@@ -45,7 +45,8 @@ struct session_limits {
   // The same while commands are awaited: a pipelined envelope fits, an idle session holds nothing.
   std::size_t command_buffer = 16u << 10;
 
-  // Replies that wait for a client which does not read. RFC 2920 §3.1 forbids it to wait for the window.
+  // Replies that wait for a client which does not read. RFC 2920 §3.1 forbids it to wait for the
+  // window.
   std::size_t pending_output = 64u << 10;
 
   // --- Counts ------------------------------------------------------------------------------------
@@ -100,13 +101,13 @@ struct session_limits {
   // The whole session: no client may hold a connection for ever by being just fast enough.
   std::chrono::milliseconds session_time = std::chrono::hours(2);
 
-  // From the end of the message to our reply. RFC 5321 §4.5.3.2.6: the client waits ten minutes, and
-  // after that a 250 would make it send the message again. Past this the reply is 451 and the message
-  // is not kept.
+  // From the end of the message to our reply. RFC 5321 §4.5.3.2.6: the client waits ten minutes,
+  // and after that a 250 would make it send the message again. Past this the reply is 451 and the
+  // message is not kept.
   std::chrono::milliseconds processing_time = std::chrono::minutes(5);
 
-  // Least octets a second of a message, averaged from its first octet, after `rate_grace`; a 56 kbit/s
-  // modem sends 5000. 0 is no limit.
+  // Least octets a second of a message, averaged from its first octet, after `rate_grace`; a 56
+  // kbit/s modem sends 5000. 0 is no limit.
   std::size_t min_body_rate = 100;
   std::chrono::milliseconds rate_grace = std::chrono::seconds(30);
 };

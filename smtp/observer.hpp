@@ -1,7 +1,9 @@
-// Everything that happens, as structured events: the one place that logs, metrics and traces hang on.
+// Everything that happens, as structured events: the one place that logs, metrics and traces hang
+// on.
 //
-// All functions have empty defaults. They are called on the threads of the sessions, at any time and
-// from several threads at once, and must not block; the views in an event are good during the call.
+// All functions have empty defaults. They are called on the threads of the sessions, at any time
+// and from several threads at once, and must not block; the views in an event are good during the
+// call.
 #ifndef GATEPOST_SMTP_OBSERVER_HPP
 #define GATEPOST_SMTP_OBSERVER_HPP
 
@@ -20,13 +22,15 @@ namespace gatepost::smtp {
 struct connection_event {
   const session_facts& facts;
   bool accepted = true;
-  std::string_view refused_by;  // the limit that turned it away: "connections", "connections_per_network", ...
+  std::string_view
+      refused_by;  // the limit that turned it away: "connections", "connections_per_network", ...
 };
 
 // A session is over.
 struct session_event {
   const session_facts& facts;
-  std::string_view ended_by;  // "quit", "client left", "timeout", "limit", "policy", "shutdown", "error"
+  std::string_view
+      ended_by;  // "quit", "client left", "timeout", "limit", "policy", "shutdown", "error"
   std::uint64_t octets_in = 0;
   std::uint64_t octets_out = 0;
   std::chrono::nanoseconds duration{0};
@@ -67,8 +71,8 @@ struct delivery_event {
   std::chrono::nanoseconds duration{0};
 };
 
-// Something is wrong in the server's own house: a check threw, a file cannot be read, a limit of ours
-// was reached.
+// Something is wrong in the server's own house: a check threw, a file cannot be read, a limit of
+// ours was reached.
 struct trouble_event {
   std::string_view where;       // "spool", "accept", "check greylist"
   std::string_view what;        // what happened and what to do

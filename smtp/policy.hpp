@@ -1,8 +1,8 @@
 // What a session asks before it goes on: the port that checks plug into.
 //
-// A server has one `policy`; it opens a `session_policy` per connection, which is asked at every stage,
-// one question at a time, on the thread of that session. checks::chain is the implementation that runs
-// checks; an application may write its own.
+// A server has one `policy`; it opens a `session_policy` per connection, which is asked at every
+// stage, one question at a time, on the thread of that session. checks::chain is the implementation
+// that runs checks; an application may write its own.
 #ifndef GATEPOST_SMTP_POLICY_HPP
 #define GATEPOST_SMTP_POLICY_HPP
 
@@ -27,8 +27,9 @@ struct session_view {
 
 // What has come in of a message.
 struct message_view {
-  std::string_view header;  // the header's lines, each with CRLF, without the empty line behind them
-  std::uint64_t size = 0;   // octets of the message so far; at stage::message, all of it
+  std::string_view
+      header;              // the header's lines, each with CRLF, without the empty line behind them
+  std::uint64_t size = 0;  // octets of the message so far; at stage::message, all of it
 };
 
 class session_policy {
@@ -41,8 +42,8 @@ class session_policy {
   // The header has come in. A refusal here saves the rest of the message's way.
   virtual asio::awaitable<verdict> header_end(const message_view& message) = 0;
 
-  // Octets of the message in order, header included, after dot-unstuffing. `text` is good until this
-  // returns: waiting here holds the client back (the connection's flow control).
+  // Octets of the message in order, header included, after dot-unstuffing. `text` is good until
+  // this returns: waiting here holds the client back (the connection's flow control).
   virtual asio::awaitable<verdict> body(std::string_view text) = 0;
 
   // All has come in. The verdict's for_recipient() speaks for single recipients.
@@ -51,8 +52,8 @@ class session_policy {
   // The transaction is over, however it ended. Also called before the next one begins.
   virtual void reset() {}
 
-  // The client has left, or it is too late for an answer: end what is in flight. A question that is out
-  // is to be answered soon after this, with anything.
+  // The client has left, or it is too late for an answer: end what is in flight. A question that is
+  // out is to be answered soon after this, with anything.
   virtual void cancel() {}
 
   // True where nothing would be decided by body(): the session then skips it.

@@ -1,8 +1,9 @@
-// An SMTP reply: basic code, enhanced status code (RFC 3463), text; and the named replies of this server.
+// An SMTP reply: basic code, enhanced status code (RFC 3463), text; and the named replies of this
+// server.
 //
 // Every reply that gatepost sends is one of these. The text may be anything: CR, LF, other control
-// characters and what is not UTF-8 are made harmless here and nowhere else, '\n' separates the lines of a
-// multi-line reply, and a long line is cut to RFC 5321 §4.5.3.1.5's 512 octets.
+// characters and what is not UTF-8 are made harmless here and nowhere else, '\n' separates the
+// lines of a multi-line reply, and a long line is cut to RFC 5321 §4.5.3.1.5's 512 octets.
 #ifndef GATEPOST_SMTP_REPLY_HPP
 #define GATEPOST_SMTP_REPLY_HPP
 
@@ -46,8 +47,8 @@ class reply {
   // A named reply. Implicit, so that a named reply can stand wherever a reply is asked for.
   reply(const fixed_reply& r) : code_(r.code), enhanced_(r.enhanced), fixed_(r.text) {}  // NOLINT
 
-  // A code that is none (RFC 5321 §4.2: 200 to 599) becomes 451. Where the class of `enhanced` contradicts
-  // `code`, or a number has more than three digits (RFC 3463 §2), it becomes X.0.0.
+  // A code that is none (RFC 5321 §4.2: 200 to 599) becomes 451. Where the class of `enhanced`
+  // contradicts `code`, or a number has more than three digits (RFC 3463 §2), it becomes X.0.0.
   GATEPOST_DECL reply(int code, enhanced_code enhanced, std::string text);
 
   int code() const { return code_; }
@@ -62,8 +63,9 @@ class reply {
   // The same reply with "(id)" behind its last line: what a sender quotes when asking why.
   GATEPOST_DECL reply quoting(std::string_view id) const;
 
-  // Appends the wire form. `with_enhanced`: the enhanced code too (RFC 2034 §4: not in 3xx replies, and
-  // not in those to HELO and EHLO, which carry none). `id`: as quoting(id) has it; empty: without.
+  // Appends the wire form. `with_enhanced`: the enhanced code too (RFC 2034 §4: not in 3xx replies,
+  // and not in those to HELO and EHLO, which carry none). `id`: as quoting(id) has it; empty:
+  // without.
   GATEPOST_DECL void append_to(std::string& out, bool with_enhanced = true,
                                std::string_view id = {}) const;
 
@@ -97,30 +99,39 @@ inline constexpr fixed_reply start_mail_input{354, {}, "End data with <CR><LF>.<
 inline constexpr fixed_reply start_prdr{353, {}, "Per-recipient replies follow"};
 inline constexpr fixed_reply bye{221, {2, 0, 0}, "Bye"};
 inline constexpr fixed_reply ready_for_tls{220, {2, 0, 0}, "Ready to start TLS"};
-inline constexpr fixed_reply cannot_verify{252, {2, 5, 2}, "Cannot VRFY user; send some mail, I'll try my best"};
+inline constexpr fixed_reply cannot_verify{
+    252, {2, 5, 2}, "Cannot VRFY user; send some mail, I'll try my best"};
 inline constexpr fixed_reply authenticated{235, {2, 7, 0}, "Authentication succeeded"};
 
-inline constexpr fixed_reply shutting_down{421, {4, 3, 2}, "Server is shutting down, try again later"};
+inline constexpr fixed_reply shutting_down{
+    421, {4, 3, 2}, "Server is shutting down, try again later"};
 inline constexpr fixed_reply idle_too_long{421, {4, 4, 2}, "Timed out waiting for your command"};
 inline constexpr fixed_reply session_too_long{421, {4, 4, 2}, "Session has lasted too long"};
 inline constexpr fixed_reply too_slow{421, {4, 4, 2}, "Data arrives too slowly"};
 inline constexpr fixed_reply too_many_errors{421, {4, 7, 0}, "Too many errors"};
-inline constexpr fixed_reply too_many_connections{421, {4, 7, 0}, "Too many connections from your network, try again later"};
+inline constexpr fixed_reply too_many_connections{
+    421, {4, 7, 0}, "Too many connections from your network, try again later"};
 inline constexpr fixed_reply server_busy{421, {4, 3, 2}, "Too many connections, try again later"};
 inline constexpr fixed_reply too_many_sessions{421, {4, 7, 0}, "Too many sessions, slow down"};
-inline constexpr fixed_reply too_many_transactions{421, {4, 7, 0}, "Too many messages in this session"};
+inline constexpr fixed_reply too_many_transactions{
+    421, {4, 7, 0}, "Too many messages in this session"};
 inline constexpr fixed_reply dropped{421, {4, 7, 0}, "Service not available to you"};
 
-inline constexpr fixed_reply local_error{451, {4, 3, 0}, "Local error in processing, try again later"};
-inline constexpr fixed_reply took_too_long{451, {4, 3, 0}, "Processing took too long, try again later"};
+inline constexpr fixed_reply local_error{
+    451, {4, 3, 0}, "Local error in processing, try again later"};
+inline constexpr fixed_reply took_too_long{
+    451, {4, 3, 0}, "Processing took too long, try again later"};
 inline constexpr fixed_reply too_many_recipients{452, {4, 5, 3}, "Too many recipients"};
-inline constexpr fixed_reply split_recipients{452, {4, 5, 3}, "Send this recipient in a message of its own"};
+inline constexpr fixed_reply split_recipients{
+    452, {4, 5, 3}, "Send this recipient in a message of its own"};
 inline constexpr fixed_reply no_storage{452, {4, 3, 1}, "Insufficient system storage"};
-inline constexpr fixed_reply tls_unavailable{454, {4, 7, 0}, "TLS not available due to temporary reason"};
+inline constexpr fixed_reply tls_unavailable{
+    454, {4, 7, 0}, "TLS not available due to temporary reason"};
 
 inline constexpr fixed_reply unknown_command{500, {5, 5, 2}, "Command not recognised"};
 inline constexpr fixed_reply line_too_long{500, {5, 5, 6}, "Line too long"};
-inline constexpr fixed_reply bare_line_end{500, {5, 5, 2}, "A line ends with CR LF; bare CR or LF is not accepted"};
+inline constexpr fixed_reply bare_line_end{
+    500, {5, 5, 2}, "A line ends with CR LF; bare CR or LF is not accepted"};
 inline constexpr fixed_reply control_character{500, {5, 5, 2}, "Command has a control character"};
 inline constexpr fixed_reply not_ascii{500, {5, 5, 2}, "Command has a character that is not ASCII"};
 inline constexpr fixed_reply not_offered{502, {5, 5, 1}, "Command not implemented"};
@@ -133,23 +144,29 @@ inline constexpr fixed_reply already_tls{503, {5, 5, 1}, "TLS is already active"
 inline constexpr fixed_reply already_authenticated{503, {5, 5, 1}, "Already authenticated"};
 inline constexpr fixed_reply data_after_bdat{503, {5, 5, 1}, "DATA and BDAT may not be mixed"};
 inline constexpr fixed_reply binary_needs_bdat{503, {5, 5, 1}, "BODY=BINARYMIME needs BDAT"};
-inline constexpr fixed_reply early_data{554, {5, 5, 1}, "Commands after STARTTLS must wait for TLS"};
+inline constexpr fixed_reply early_data{
+    554, {5, 5, 1}, "Commands after STARTTLS must wait for TLS"};
 inline constexpr fixed_reply cancelled_auth{501, {5, 7, 0}, "Authentication cancelled"};
 inline constexpr fixed_reply bad_base64{501, {5, 5, 2}, "Response is not valid base64"};
 inline constexpr fixed_reply tls_first{530, {5, 7, 0}, "Must issue a STARTTLS command first"};
 inline constexpr fixed_reply auth_required{530, {5, 7, 0}, "Authentication required"};
-inline constexpr fixed_reply auth_needs_tls{538, {5, 7, 11}, "Encryption required for requested authentication mechanism"};
+inline constexpr fixed_reply auth_needs_tls{
+    538, {5, 7, 11}, "Encryption required for requested authentication mechanism"};
 inline constexpr fixed_reply auth_failed{535, {5, 7, 8}, "Authentication credentials invalid"};
-inline constexpr fixed_reply bad_mechanism{504, {5, 5, 4}, "Authentication mechanism not supported"};
+inline constexpr fixed_reply bad_mechanism{
+    504, {5, 5, 4}, "Authentication mechanism not supported"};
 inline constexpr fixed_reply needs_requiretls{530, {5, 7, 30}, "REQUIRETLS needs a TLS session"};
 
 inline constexpr fixed_reply relaying_denied{550, {5, 7, 1}, "Relaying denied"};
 inline constexpr fixed_reply no_such_user{550, {5, 1, 1}, "No such user here"};
 inline constexpr fixed_reply message_too_big{552, {5, 3, 4}, "Message exceeds the size limit"};
-inline constexpr fixed_reply header_too_big{552, {5, 3, 4}, "Message header exceeds the size limit"};
-inline constexpr fixed_reply bare_line_end_in_data{550, {5, 6, 0}, "Message has a bare CR or LF; lines end with CR LF"};
+inline constexpr fixed_reply header_too_big{
+    552, {5, 3, 4}, "Message header exceeds the size limit"};
+inline constexpr fixed_reply bare_line_end_in_data{
+    550, {5, 6, 0}, "Message has a bare CR or LF; lines end with CR LF"};
 inline constexpr fixed_reply nul_in_data{550, {5, 6, 0}, "Message has a NUL octet"};
-inline constexpr fixed_reply long_line_in_data{550, {5, 6, 0}, "Message has a line that is too long"};
+inline constexpr fixed_reply long_line_in_data{
+    550, {5, 6, 0}, "Message has a line that is too long"};
 inline constexpr fixed_reply too_many_hops{554, {5, 4, 6}, "Too many hops: mail loop"};
 inline constexpr fixed_reply no_recipients{554, {5, 5, 1}, "No valid recipients"};
 inline constexpr fixed_reply go_away{554, {5, 7, 1}, "No SMTP service for you here"};

@@ -1,6 +1,7 @@
 // A value, or the reason why there is none.
 //
-// `result<T>` is what every parser of gatepost returns: no exception, no allocation, no out-parameter.
+// `result<T>` is what every parser of gatepost returns: no exception, no allocation, no
+// out-parameter.
 //
 //     const auto path = parse_path("<a@example.test>");
 //     if (!path) return path.error();
@@ -19,21 +20,39 @@ namespace gatepost::smtp {
 template <class T>
 class [[nodiscard]] result {
  public:
-  constexpr result(T value) : value_(std::move(value)) {}        // NOLINT(google-explicit-constructor)
-  constexpr result(errc error) : error_(error) {}                // NOLINT(google-explicit-constructor)
+  constexpr result(T value) : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  constexpr result(errc error) : error_(error) {}          // NOLINT(google-explicit-constructor)
 
   constexpr explicit operator bool() const noexcept { return value_.has_value(); }
   constexpr bool has_value() const noexcept { return value_.has_value(); }
 
   // Only where has_value() is true.
-  constexpr const T& operator*() const& { assert(value_); return *value_; }
-  constexpr T& operator*() & { assert(value_); return *value_; }
-  constexpr T&& operator*() && { assert(value_); return *std::move(value_); }
-  constexpr const T* operator->() const { assert(value_); return &*value_; }
-  constexpr T* operator->() { assert(value_); return &*value_; }
+  constexpr const T& operator*() const& {
+    assert(value_);
+    return *value_;
+  }
+  constexpr T& operator*() & {
+    assert(value_);
+    return *value_;
+  }
+  constexpr T&& operator*() && {
+    assert(value_);
+    return *std::move(value_);
+  }
+  constexpr const T* operator->() const {
+    assert(value_);
+    return &*value_;
+  }
+  constexpr T* operator->() {
+    assert(value_);
+    return &*value_;
+  }
 
   // Only where has_value() is false.
-  constexpr errc error() const noexcept { assert(!value_); return error_; }
+  constexpr errc error() const noexcept {
+    assert(!value_);
+    return error_;
+  }
 
  private:
   std::optional<T> value_;

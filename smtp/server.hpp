@@ -5,8 +5,9 @@
 //     if (const auto wrong = server.listen({.address = "[::]:25"})) return fail(*wrong);
 //     io.run();
 //
-// With several io_contexts (smtp/io_threads.hpp) each has its own listening socket by SO_REUSEPORT, and a
-// session stays on the thread that accepted it. Two servers in one process do not know of each other.
+// With several io_contexts (smtp/io_threads.hpp) each has its own listening socket by SO_REUSEPORT,
+// and a session stays on the thread that accepted it. Two servers in one process do not know of
+// each other.
 #ifndef GATEPOST_SMTP_SERVER_HPP
 #define GATEPOST_SMTP_SERVER_HPP
 
@@ -37,13 +38,17 @@ struct listener {
   std::string address;
   // TLS from the first octet (RFC 8314 §3).
   bool implicit_tls = false;
-  // Each connection begins with a PROXY header, version 1 or 2. Only server_options::proxies may connect.
+  // Each connection begins with a PROXY header, version 1 or 2. Only server_options::proxies may
+  // connect, or whoever may open the Unix socket.
   bool proxy = false;
   // The channel of its sessions, unless a channel_rule says otherwise.
   std::string channel = "default";
+  // Who may connect to a Unix socket, as chmod has it: by default, nobody but our own user.
+  unsigned unix_mode = 0600;
 };
 
-// Clients of these networks get this channel, whatever the listener says. The first rule that fits wins.
+// Clients of these networks get this channel, whatever the listener says. The first rule that fits
+// wins. Who comes by a Unix socket is of no network.
 struct channel_rule {
   network_set clients;
   std::string channel;
@@ -56,10 +61,11 @@ struct server_options {
   network_set proxies;  // who may connect to a listener with `proxy`
   connection_limits connections;
 
-  // Octets of all messages in flight, in memory; past it new ones get 452. 256 MiB: five of the largest.
+  // Octets of all messages in flight, in memory; past it new ones get 452. 256 MiB: five of the
+  // largest.
   std::size_t memory = 256u << 20;
 
-  // A graceful stop gives running sessions this long.
+  // A graceful stop gives running sessions this long; then it is as stop_now().
   std::chrono::milliseconds stop_within = std::chrono::seconds(30);
 
   // All of these outlive the server.
@@ -70,7 +76,8 @@ struct server_options {
 
 struct server_counters {
   std::uint64_t accepted = 0;
-  std::uint64_t refused = 0;   // by a limit, before a session began
+  std::uint64_t refused =
+      0;  // by a limit, or by what came of a PROXY header, before a session began
   std::uint64_t sessions = 0;  // now
 };
 
@@ -81,19 +88,27 @@ class server {
                        delivery& delivery);
   GATEPOST_DECL server(std::vector<asio::io_context*> contexts, server_options options,
                        policy& policy, delivery& delivery);
+  // No thread runs the io_contexts, or it is the only one and its own. Sessions that wait for their
+  // client end with the server, without a word, and hold on to nothing. One that the policy or the
+  // delivery is answering just now ends when it is answered, if its io_context runs on; if not,
+  // with the io_context, so that policy, delivery and observer have to outlive that. After stop()
+  // and the end of run() there is none.
   GATEPOST_DECL ~server();
+  server(const server&) = delete;
+  server& operator=(const server&) = delete;
 
-  // Before run(), or on the first io_context's thread. Returns what went wrong and what to do about it,
-  // if something did.
+  // Before run(), or on the first io_context's thread. Returns what went wrong and what to do about
+  // it, if something did; then it listens nowhere it did not before.
   [[nodiscard]] GATEPOST_DECL std::optional<std::string> listen(const listener& where);
 
   // Where it listens, with the ports that were chosen for port 0, in the order of listen().
   GATEPOST_DECL std::vector<endpoint> endpoints() const;
 
-  // Graceful: no new sessions; each running transaction may finish, within options.stop_within; then 421.
-  // Any thread.
+  // Graceful: no new sessions; each running transaction may finish, within options.stop_within;
+  // then 421. Any thread.
   GATEPOST_DECL void stop();
-  // At once: 421 to everybody. Any thread.
+  // At once: 421 to everybody, and a second for them to read it. What is being made durable will
+  // be, and its client hears of it. Any thread.
   GATEPOST_DECL void stop_now();
 
   GATEPOST_DECL server_counters counters() const;
@@ -103,8 +118,15 @@ class server {
   struct shared;
   struct lane;
   struct connection;
-  std::unique_ptr<shared> shared_;
-  std::vector<std::unique_ptr<lane>> lanes_;
+  struct door;
+  std::optional<std::string> listen_tcp(const listener& where);
+  std::optional<std::string> listen_unix(const listener& where);
+  std::optional<std::string> start(std::unique_ptr<const listener> where,
+                                   const std::vector<std::shared_ptr<door>>& doors);
+  std::string remedy_for(const endpoint& e, int error) const;
+
+  std::shared_ptr<shared> shared_;
+  std::vector<std::shared_ptr<lane>> lanes_;
 };
 
 }  // namespace gatepost::smtp

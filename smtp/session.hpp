@@ -14,9 +14,9 @@
 //     close      flush, then close
 //
 // Views in an action are good until the next prepare(). While a question is out the engine reads no
-// further, so that back-pressure costs nothing. The order of commands is smtp/transitions.hpp, the end of
-// a message is smtp/data_reader.hpp; the limits are those of the channel. RFC 5321 and the extensions
-// in smtp/extension.hpp.
+// further, so that back-pressure costs nothing. The order of commands is smtp/transitions.hpp, the
+// end of a message is smtp/data_reader.hpp; the limits are those of the channel. RFC 5321 and the
+// extensions in smtp/extension.hpp.
 #ifndef GATEPOST_SMTP_SESSION_HPP
 #define GATEPOST_SMTP_SESSION_HPP
 
@@ -61,7 +61,7 @@ struct action {
   smtp::stage stage = smtp::stage::connect;  // ask
   std::string_view text = {};                // body, auth_step, etrn
   std::chrono::milliseconds wait{0};         // read: at most so long; pause: so long
-  const smtp::reply* said = nullptr;         // reset: how the engine itself refused the message, if it did
+  const smtp::reply* said = nullptr;  // reset: how the engine itself refused the message, if it did
 };
 
 // Why a session is over.
@@ -87,8 +87,12 @@ struct session_abilities {
 // What an authenticator says of one step of an AUTH exchange.
 class auth_answer {
  public:
-  static auth_answer challenge(std::string octets) { return {kind::challenge, std::move(octets), {}}; }
-  static auth_answer success(std::string identity) { return {kind::success, std::move(identity), {}}; }
+  static auth_answer challenge(std::string octets) {
+    return {kind::challenge, std::move(octets), {}};
+  }
+  static auth_answer success(std::string identity) {
+    return {kind::success, std::move(identity), {}};
+  }
   static auth_answer failure(smtp::reply why = replies::auth_failed) {
     return {kind::failure, {}, std::move(why)};
   }
@@ -115,8 +119,8 @@ class transcript_tap {
 
 class session {
  public:
-  // `channel` and `facts` outlive the session; `facts` is written to. A session over implicit TLS has
-  // facts.tls set from the start.
+  // `channel` and `facts` outlive the session; `facts` is written to. A session over implicit TLS
+  // has facts.tls set from the start.
   GATEPOST_DECL session(const channel& channel, session_facts& facts, buffer_pool& pool,
                         session_abilities can = {});
 
@@ -138,7 +142,8 @@ class session {
   // --- answers -----------------------------------------------------------------------------------
   // To every stage but `message`.
   GATEPOST_DECL void answer(const verdict& v);
-  // To stage::message. `each`: one reply per recipient, for LMTP and PRDR; empty: `overall` for each.
+  // To stage::message. `each`: one reply per recipient, for LMTP and PRDR; empty: `overall` for
+  // each.
   GATEPOST_DECL void answer_message(const reply& overall, std::span<const reply> each = {});
   GATEPOST_DECL void answer_auth(const auth_answer& a);
   GATEPOST_DECL void answer_etrn(const reply& r);
@@ -148,12 +153,13 @@ class session {
   GATEPOST_DECL void refuse_message(reply why);
 
   // --- At any time -------------------------------------------------------------------------------
-  // Ends the session with this reply, as soon as it is sent. A question that is out needs no answer.
+  // Ends the session with this reply, as soon as it is sent. A question that is out needs no
+  // answer.
   GATEPOST_DECL void end(const reply& last_words, session_end why);
   // Lets a transaction in progress finish; then, or at once, 421 (RFC 5321 §3.8).
   void stop() { stopping_ = true; }
-  // The settings change; how lines end, with the next one: AUTH or a certificate told who the client is.
-  // `channel` outlives the session.
+  // The settings change; how lines end, with the next one: AUTH or a certificate told who the
+  // client is. `channel` outlives the session.
   GATEPOST_DECL void switch_channel(const channel& channel);
 
   const smtp::envelope& envelope() const { return envelope_; }
@@ -163,8 +169,8 @@ class session {
   const smtp::channel& settings() const { return *channel_; }
   const session_facts& facts() const { return facts_; }
   session_end ended_by() const { return ended_by_; }
-  // For auth_step: the mechanism as the channel spells it, whether an exchange begins with this step, and
-  // whether `text` is a response at all: AUTH may come without one.
+  // For auth_step: the mechanism as the channel spells it, whether an exchange begins with this
+  // step, and whether `text` is a response at all: AUTH may come without one.
   std::string_view auth_mechanism() const { return auth_mechanism_; }
   bool auth_begins() const { return auth_begins_; }
   bool has_auth_response() const { return has_auth_response_; }
@@ -192,15 +198,17 @@ class session {
   };
   static const handler_row* find_handler(smtp::verb v);
 
-  // --- Reading (session_reading.ipp) --------------------------------------------------------------
-  std::optional<action> read_command();
-  std::optional<action> read_auth_line();
-  std::optional<action> read_text();
-  std::optional<action> read_data();
-  std::optional<action> read_chunk();
-  std::optional<action> take_text(const data_step& step, std::uint64_t size);
-  action read_more() const;
-  action begin_question(smtp::stage s);
+  // --- Reading (session_reading.ipp)
+  // -------------------------------------------------------------- True: `todo` is what next() has
+  // to say. False: go on.
+  bool decide(action& todo);
+  bool read(action& todo);
+  bool read_command(action& todo);
+  bool read_auth_line(action& todo);
+  bool read_data(action& todo);
+  bool read_chunk(action& todo);
+  bool take_text(const data_step& step, std::uint64_t size, action& todo);
+  bool read_more(action& todo) const;
   line_reader::result next_line(std::size_t limit);
   void bad_line(line_status status);
   void handle(std::string_view line);
@@ -211,7 +219,8 @@ class session {
   void judge_message(const violations& seen);
   const fixed_reply* reply_for(const violations& seen) const;
 
-  // --- Commands (session_commands.ipp) ------------------------------------------------------------
+  // --- Commands (session_commands.ipp)
+  // ------------------------------------------------------------
   void on_hello(const command_line& c);
   void on_mail(const command_line& c);
   void on_rcpt(const command_line& c);
@@ -231,7 +240,8 @@ class session {
   const fixed_reply* chunk_refusal(std::uint64_t size) const;
   void count_idle_command();
 
-  // --- Answers ------------------------------------------------------------------------------------
+  // --- Answers
+  // ------------------------------------------------------------------------------------
   void answer_connect(const verdict& v);
   void answer_hello(const verdict& v);
   void answer_mail(const verdict& v);
@@ -242,7 +252,8 @@ class session {
   void say_extension(const extension_row& row, std::string& line);
   extension_set offered() const;
 
-  // --- Talking ------------------------------------------------------------------------------------
+  // --- Talking
+  // ------------------------------------------------------------------------------------
   void say(const fixed_reply& r);
   void say(const reply& r);
   std::string_view quoted_id(int code) const;
@@ -266,26 +277,27 @@ class session {
   std::size_t sent_ = 0;
 
   smtp::phase phase_ = smtp::phase::greeting;
-  std::optional<smtp::stage> question_;   // to be asked by next()
-  std::optional<smtp::stage> asked_;      // an answer to it is awaited
-  std::optional<action_kind> step_;       // auth_step, etrn or start_tls: to be returned by next()
+  std::optional<smtp::stage> question_;  // to be asked by next()
+  std::optional<smtp::stage> asked_;     // an answer to it is awaited
+  std::optional<action_kind> step_;      // auth_step, etrn or start_tls: to be returned by next()
   std::chrono::milliseconds pause_{0};
-  bool chunked_ = false;        // the message comes by BDAT
+  bool chunked_ = false;  // the message comes by BDAT
   bool last_chunk_ = false;
-  bool text_ended_ = false;     // the end of the text was read; next() deals with it
-  bool skipping_chunks_ = false;  // a chunk was refused: those sent ahead are no mistake of the client's
+  bool text_ended_ = false;  // the end of the text was read; next() deals with it
+  bool skipping_chunks_ =
+      false;  // a chunk was refused: those sent ahead are no mistake of the client's
   smtp::phase phase_before_chunk_ = smtp::phase::start;
-  bool reset_ = false;          // a reset action is due
-  bool clear_ = false;          // the envelope is cleared by the next next()
+  bool reset_ = false;  // a reset action is due
+  bool clear_ = false;  // the envelope is cleared by the next next()
   bool stopping_ = false;
-  bool spoke_ = false;          // one good command has come
+  bool spoke_ = false;       // one good command has come
   bool after_auth_ = false;  // what is no command may be a secret
   session_abilities can_;
   session_end ended_by_ = session_end::open;
   smtp::protocol next_protocol_ = smtp::protocol::none;  // of the HELO that is being asked about
 
-  std::optional<reply> refused_;       // the message that comes in will get this reply
-  std::optional<reply> reset_reply_;   // see action::said
+  std::optional<reply> refused_;      // the message that comes in will get this reply
+  std::optional<reply> reset_reply_;  // see action::said
   std::uint64_t drained_ = 0;
   std::uint64_t message_size_ = 0;
   std::uint64_t chunk_octets_ = 0;

@@ -1,8 +1,8 @@
 // A transport over a TCP or Unix socket, with TLS by smtp/tls.
 //
-// Non-blocking calls go straight to the kernel, without Asio in between; Asio waits. A connection that
-// waits holds no buffer, and one whose client sends without a pause gives the others their turn. Lives on
-// the thread of its io_context.
+// Non-blocking calls go straight to the kernel, without Asio in between; Asio waits. A connection
+// that waits holds no buffer, and one whose client sends without a pause gives the others their
+// turn. Lives on the thread of its io_context.
 #ifndef GATEPOST_SMTP_SOCKET_TRANSPORT_HPP
 #define GATEPOST_SMTP_SOCKET_TRANSPORT_HPP
 
@@ -46,12 +46,13 @@ class socket_transport final : public transport, private io_local::ticking {
   // Closing lingers where the other end still sends: see io_local::linger(). For a server.
   void linger_on_close() { lingers_ = true; }
 
-  // From now on a write waits no longer than `last_wait`: the end has come, and not everybody reads.
+  // From now on a write waits no longer than `last_wait`: the end has come, and not everybody
+  // reads.
   GATEPOST_DECL void hurry();
 
-  // Closes the connection, and destroys the coroutine that is suspended in wait() or in a handshake instead
-  // of resuming it: at once, or when the io_context runs on or ends. False: there is none. Only close() and
-  // the destructor may follow.
+  // Closes the connection, and destroys the coroutine that is suspended in wait() or in a handshake
+  // instead of resuming it: at once, or when the io_context runs on or ends. False: there is none.
+  // Only close() and the destructor may follow.
   GATEPOST_DECL bool abandon();
 
   // Octets that were read too far, and are to be read again.
@@ -85,7 +86,8 @@ class socket_transport final : public transport, private io_local::ticking {
   static constexpr std::chrono::milliseconds patience{250};
   // After hurry().
   static constexpr std::chrono::milliseconds last_wait{1000};
-  // Reads in one turn: a millisecond's worth of message text. Then the thread's other sessions have theirs.
+  // Reads in one turn: a millisecond's worth of message text. Then the thread's other sessions have
+  // theirs.
   static constexpr int reads_per_turn = 16;
 
   io_local& local_;

@@ -1,4 +1,4 @@
-// Every definition of smtp, once: include this in one source file of a program that is compiled with
+// Every definition of smtp, once: for one source file of a program that is compiled with
 // GATEPOST_SEPARATE_COMPILATION. Written by tools/update-src.
 #ifndef GATEPOST_SMTP_SRC_HPP
 #define GATEPOST_SMTP_SRC_HPP
@@ -7,6 +7,7 @@
 #error "src.hpp is for GATEPOST_SEPARATE_COMPILATION: define it for the whole program"
 #endif
 
+// clang-format off
 #include "smtp/impl/address.ipp"
 #include "smtp/impl/admission.ipp"
 #include "smtp/impl/client.ipp"
@@ -46,11 +47,9 @@
 #include "smtp/impl/transport.ipp"
 #include "smtp/impl/verdict.ipp"
 #include "smtp/impl/xtext.ipp"
-#include "smtp/testing/impl/client_script.ipp"
-#include "smtp/testing/impl/memory_transport.ipp"
-#include "smtp/testing/impl/script.ipp"
 #include "smtp/tls/impl/context.ipp"
 #include "smtp/tls/impl/engine.ipp"
 #include "smtp/tls/impl/self_signed.ipp"
+// clang-format on
 
 #endif  // GATEPOST_SMTP_SRC_HPP

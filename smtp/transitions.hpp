@@ -1,12 +1,15 @@
 // RFC 5321 §4.1.4, the order of commands: all of it, here only.
 //
-// The engine looks up one row per command line. A row says in which phases the verb may come and which
-// reply it gets in the others; what it does when it may come is the handler's business (session.ipp).
-// docs/protocol.md prints this table, and a test walks the whole verb × phase product.
+// The engine looks up one row per command line. A row says in which phases the verb may come and
+// which reply it gets in the others; what it does when it may come is the handler's business
+// (session.ipp). docs/protocol.md prints this table, and a test walks the whole verb × phase
+// product.
 #ifndef GATEPOST_SMTP_TRANSITIONS_HPP
 #define GATEPOST_SMTP_TRANSITIONS_HPP
 
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 
 #include "smtp/command.hpp"
 #include "smtp/reply.hpp"
@@ -28,7 +31,9 @@ enum class phase : std::uint8_t {
 
 inline constexpr int phase_count = 10;
 
-constexpr std::uint16_t in(phase p) { return static_cast<std::uint16_t>(1u << static_cast<int>(p)); }
+constexpr std::uint16_t in(phase p) {
+  return static_cast<std::uint16_t>(1u << static_cast<int>(p));
+}
 
 template <class... Rest>
 constexpr std::uint16_t in(phase first, Rest... rest) {
@@ -40,12 +45,13 @@ inline constexpr std::uint16_t between_commands = in(phase::start, phase::ready)
 
 struct transition {
   smtp::verb verb;
-  std::uint16_t allowed;                  // phases, by in()
-  const fixed_reply* before = nullptr;    // where it may not come: the reply in start and ready,
-  const fixed_reply* within = nullptr;    // in mail and rcpt,
-  const fixed_reply* chunked = nullptr;   // and in chunks; nullptr: bad_sequence
+  std::uint16_t allowed;                 // phases, by in()
+  const fixed_reply* before = nullptr;   // where it may not come: the reply in start and ready,
+  const fixed_reply* within = nullptr;   // in mail and rcpt,
+  const fixed_reply* chunked = nullptr;  // and in chunks; nullptr: bad_sequence
 };
 
+// One row per verb, in the order of smtp::verb.
 inline constexpr transition transitions[] = {
     // RFC 5321 §4.1.4: EHLO "MAY be issued by a client later in the session", and acts as RSET.
     {.verb = verb::helo, .allowed = between_commands},
@@ -63,9 +69,9 @@ inline constexpr transition transitions[] = {
     {.verb = verb::rset, .allowed = between_commands},
     {.verb = verb::noop, .allowed = between_commands},
     {.verb = verb::quit, .allowed = between_commands | in(phase::rejected)},
-    {.verb = verb::help, .allowed = between_commands},
     {.verb = verb::vrfy, .allowed = between_commands},
     {.verb = verb::expn, .allowed = between_commands},
+    {.verb = verb::help, .allowed = between_commands},
     // RFC 3207 §4, RFC 4954 §4: after EHLO, and not within a transaction.
     {verb::starttls, in(phase::ready), &replies::hello_first},
     {verb::auth, in(phase::ready), &replies::hello_first},
@@ -77,17 +83,25 @@ inline constexpr transition transitions[] = {
 
 // The reply to `v` in phase `p`, or nullptr where the verb may come.
 constexpr const fixed_reply* refusal_of(verb v, phase p) {
-  for (const transition& t : transitions) {
-    if (t.verb != v) continue;
-    if ((t.allowed & in(p)) != 0) return nullptr;
-    const fixed_reply* why = p == phase::chunks                             ? t.chunked
-                             : (in(p) & in(phase::mail, phase::rcpt)) != 0 ? t.within
-                                                                           : t.before;
-    return why != nullptr ? why : &replies::bad_sequence;
-  }
-  return &replies::unknown_command;
+  if (v == verb::unknown) return &replies::unknown_command;
+  const transition& t = transitions[static_cast<std::size_t>(v) - 1];
+  if ((t.allowed & in(p)) != 0) return nullptr;
+  const fixed_reply* why = p == phase::chunks                          ? t.chunked
+                           : (in(p)&in(phase::mail, phase::rcpt)) != 0 ? t.within
+                                                                       : t.before;
+  return why != nullptr ? why : &replies::bad_sequence;
 }
 
+namespace detail {
+
+constexpr bool transitions_are_in_order() {
+  for (std::size_t i = 0; i < std::size(transitions); ++i)
+    if (static_cast<std::size_t>(transitions[i].verb) != i + 1) return false;
+  return std::size(transitions) == static_cast<std::size_t>(verb::xforward);
+}
+static_assert(transitions_are_in_order());
+
+}  // namespace detail
 }  // namespace gatepost::smtp
 
 #endif  // GATEPOST_SMTP_TRANSITIONS_HPP

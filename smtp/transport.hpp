@@ -1,9 +1,9 @@
 // One connection: octets, TLS, deadlines. What sessions, servers and clients do their I/O through.
 //
-// An attempt never waits: try_read and try_write do what can be done at once, and wait() suspends until
-// more can be. So a session that has input costs no suspension and a session that has none holds no
-// buffer. `socket_transport` (smtp/socket_transport.hpp) is the real one, testing::memory_transport the
-// one for tests. One thread at a time.
+// An attempt never waits: try_read and try_write do what can be done at once, and wait() suspends
+// until more can be. So a session that has input costs no suspension and a session that has none
+// holds no buffer. `socket_transport` (smtp/socket_transport.hpp) is the real one,
+// testing::memory_transport the one for tests. One thread at a time.
 #ifndef GATEPOST_SMTP_TRANSPORT_HPP
 #define GATEPOST_SMTP_TRANSPORT_HPP
 
@@ -58,16 +58,17 @@ class transport {
   virtual io_result try_read(std::span<char> into) = 0;
   virtual io_result try_write(std::string_view text) = 0;
 
-  // Suspends until try_read or try_write may get on. Errors: errc::timed_out when `deadline` has passed,
-  // errc::cancelled after cancel(), errc::connection_lost.
+  // Suspends until try_read or try_write may get on. Errors: errc::timed_out when `deadline` has
+  // passed, errc::cancelled after cancel(), errc::connection_lost.
   virtual asio::awaitable<std::error_code> wait(readiness what, time_point deadline) = 0;
 
   // Begins TLS on this connection; what was read from it before is not part of it. On an error
-  // (errc::tls_failed, errc::timed_out, ...) tls_error() has the words, and the connection is no use.
+  // (errc::tls_failed, errc::timed_out, ...) tls_error() has the words, and the connection is no
+  // use.
   virtual asio::awaitable<std::error_code> accept_tls(const server_context& context,
                                                       time_point deadline) = 0;
-  virtual asio::awaitable<std::error_code> connect_tls(const client_context& context,
-                                                       tls_peer peer, time_point deadline) = 0;
+  virtual asio::awaitable<std::error_code> connect_tls(const client_context& context, tls_peer peer,
+                                                       time_point deadline) = 0;
   // Good after a handshake; nullptr without TLS.
   virtual const tls_facts* tls() const = 0;
   virtual std::string tls_error() const = 0;
@@ -75,8 +76,8 @@ class transport {
   // Ends what is waited for, at once; may be called while wait() is suspended, on the same thread.
   virtual void cancel() = 0;
 
-  // Calls `listener` when the other end has left or `deadline` has passed, within a second of it, each at
-  // most once; nullptr ends that. Costs nothing while questions are answered at once.
+  // Calls `listener` when the other end has left or `deadline` has passed, within a second of it,
+  // each at most once; nullptr ends that. Costs nothing while questions are answered at once.
   virtual void watch(busy_watch* listener, time_point deadline = time_point::max()) = 0;
 
   // Says goodbye (TLS close_notify, as far as that goes without waiting) and closes.

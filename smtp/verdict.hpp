@@ -1,7 +1,7 @@
 // What a check, a policy or a delivery says of the thing it was asked about.
 //
-// A verdict is a decision, and effects that hold whatever the decision: header fields to add or remove,
-// tags, a score. Replies are typed, so no check can put a raw string on the wire.
+// A verdict is a decision, and effects that hold whatever the decision: header fields to add or
+// remove, tags, a score. Replies are typed, so no check can put a raw string on the wire.
 //
 //     co_return verdict::refuse({550, {5, 7, 1}, "Your address is listed at bl.example.test"});
 //     co_return verdict::pass().add_header("X-Spam-Score", "2.1").score(2.1, "HTML only");
@@ -52,7 +52,8 @@ class verdict {
     std::vector<std::string> remove_headers;  // every field of these names, in any case
     std::vector<tag> tags;
     double score = 0;
-    std::vector<std::pair<std::size_t, verdict>> recipients;  // by index into envelope::recipients()
+    std::vector<std::pair<std::size_t, verdict>>
+        recipients;  // by index into envelope::recipients()
   };
 
   static verdict pass() { return verdict(decision::pass); }

@@ -10,7 +10,8 @@ const std::string_view usage =
     R"(Usage: border_mta [--config FILE] [--dir DIR] [TASK]
 A border MTA: takes mail by SMTP, checks it, keeps it safe, and delivers it.
 
-  --config FILE    the configuration, in TOML; without it a built-in one, for example.test on port 2525
+  --config FILE    the configuration, in TOML; without it a built-in one, for example.test on port
+                   2525 of the loopback address
   --dir DIR        relative paths in the configuration are under this folder; default: the folder
                    of FILE, and for the built-in configuration a new one under $TMPDIR
   --listen ADDRESS listen here, instead of where the configuration says: "127.0.0.1:2525"

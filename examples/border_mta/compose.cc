@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <climits>
 #include <cstring>
 #include <filesystem>
@@ -52,16 +51,6 @@ std::string machine_name() {
   char name[HOST_NAME_MAX + 1] = {};
   ::gethostname(name, sizeof name - 1);
   return smtp::valid_domain(name) ? name : "localhost";
-}
-
-// `error` is ":LINE: what is wrong"; behind the lines of the file come the rules.
-std::string name_of_line(const std::string& error, std::size_t lines, const std::string& file,
-                         const std::string& config_file) {
-  std::size_t line = 0;
-  const char* const end = error.data() + error.size();
-  const auto [behind, _] = std::from_chars(error.data() + 1, end, line);
-  if (line <= lines) return file + error;
-  return config_file + ": routes.rules: rule " + std::to_string(line - lines) + behind;
 }
 
 template <class Check, class Options>
@@ -124,12 +113,14 @@ problems load_routes(const config& c, routing::route_map& into) {
     if (!text) return {c.complaint("routes.file", wrong.front())};
     file = std::move(*text);
   }
-  const std::size_t lines =
-      std::count(file.begin(), file.end(), '\n') + (file.empty() || file.ends_with('\n') ? 0 : 1);
-  routing::parsed_routes parsed = routing::parse_routes(routes_text(c.routes, file), "");
-  for (const std::string& error : parsed.errors)
-    wrong.push_back(name_of_line(error, lines, c.routes.file, c.file));
-  if (wrong.empty()) into = std::move(parsed.routes);
+  const auto lines = static_cast<std::size_t>(std::count(file.begin(), file.end(), '\n')) +
+                     (file.empty() || file.ends_with('\n') ? 0 : 1);
+  for (const route_problem& p : read_routes(routes_text(c.routes, file), into)) {
+    // Behind the lines of the file come the rules.
+    const std::string key = "routes.rules[" + std::to_string(p.line - lines - 1) + ']';
+    wrong.push_back(p.line > lines ? c.complaint(key, p.what)
+                                   : c.routes.file + ':' + std::to_string(p.line) + ": " + p.what);
+  }
   return wrong;
 }
 

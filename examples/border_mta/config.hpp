@@ -22,6 +22,7 @@
 #include "checks/relay_domains.hpp"
 #include "checks/volume_limit.hpp"
 #include "examples/border_mta/reader.hpp"
+#include "examples/border_mta/routes.hpp"
 #include "routing/relay.hpp"
 #include "routing/rocksdb_spool.hpp"
 #include "smtp/json_log.hpp"
@@ -62,16 +63,6 @@ struct checks_section {
   check_section<gatepost::checks::relay_domains_options> relay_domains;
   check_section<gatepost::checks::loop_options> loop;
 };
-
-// [routes]
-struct routes_section {
-  std::string file;                // of lines as routing::parse_routes() reads them
-  std::vector<std::string> rules;  // more such lines
-  std::string maildirs;            // the folder that relative Maildir paths are under
-};
-
-// A routing table as text: that of `file`, then the rules, with whole Maildir paths. Pure.
-std::string routes_text(const routes_section& r, std::string_view file);
 
 // [relay]
 struct relay_section {

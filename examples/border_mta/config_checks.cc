@@ -4,6 +4,8 @@
 
 namespace border_mta {
 
+using namespace std::chrono_literals;
+
 namespace checks = gatepost::checks;
 
 namespace {

@@ -1,28 +1,13 @@
 // [routes], [relay], [spool], [log]
 
-#include <algorithm>
-#include <charconv>
-
 #include "examples/border_mta/sections.hpp"
-#include "routing/route_map.hpp"
 
 namespace border_mta {
 
+using namespace std::chrono_literals;
+
 namespace smtp = gatepost::smtp;
 namespace routing = gatepost::routing;
-
-std::string routes_text(const routes_section& r, std::string_view file) {
-  constexpr std::string_view mark = "maildir:";
-  std::string all(file);
-  if (!all.empty() && !all.ends_with('\n')) all += '\n';
-  for (const std::string& rule : r.rules) all.append(rule) += '\n';
-  for (std::size_t at = all.find(mark); at != all.npos; at = all.find(mark, at)) {
-    const bool word = at != 0 && (all[at - 1] == ' ' || all[at - 1] == '\t');
-    at += mark.size();
-    if (word && at < all.size() && all[at] != '/') all.insert(at, r.maildirs + '/');
-  }
-  return all;
-}
 
 namespace {
 
@@ -31,15 +16,9 @@ void check_rules(fields& f, routes_section r) {
   if (!r.file.empty())
     for (std::string& rule : r.rules)  // its domain's route may be in the file
       if (rule.find("users:") != rule.npos) rule.clear();
-  const auto parsed = routing::parse_routes(routes_text(r, ""), "");
-  for (const std::string& error : parsed.errors) {
-    // ":3: what is wrong"
-    std::size_t line = 1;
-    const char* const end = error.data() + error.size();
-    const auto [behind, _] = std::from_chars(std::min(error.data() + 1, end), end, line);
-    const std::size_t from = std::min<std::size_t>(behind - error.data() + 2, error.size());
-    f.reject_item("rules", line - 1, error.substr(from), "docs/configuration.md shows how");
-  }
+  routing::route_map unused;
+  for (const route_problem& p : read_routes(routes_text(r, ""), unused))
+    f.reject_item("rules", p.line - 1, p.what, "docs/configuration.md shows how");
 }
 
 void visit_retry(fields& f, routing::retry_options& r) {

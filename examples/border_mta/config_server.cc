@@ -9,6 +9,8 @@
 
 namespace border_mta {
 
+using namespace std::chrono_literals;
+
 namespace smtp = gatepost::smtp;
 
 namespace {

@@ -203,6 +203,9 @@ void read_fields::texts(std::string_view key, std::vector<std::string>& value) {
   value.clear();
   for (std::size_t i = 0; i < given->size(); ++i) {
     value.push_back((*given)[i].as_string()->get());
+    const toml::source_position at = (*given)[i].source().begin;
+    const std::string place = join(frames_.back().name_with_indices, key);
+    places_[place + '[' + std::to_string(i) + ']'] = {at.line, at.column};
     if (has_control(value.back()))
       reject_item(key, i, "there is a control character in it", "write one line of plain text");
   }

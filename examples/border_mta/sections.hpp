@@ -7,10 +7,8 @@
 
 namespace border_mta {
 
-using namespace std::chrono_literals;
-
 // More than a year is a slip of the unit.
-inline constexpr milliseconds longest_wait = 365 * 24h;
+inline constexpr milliseconds longest_wait = std::chrono::hours(365 * 24);
 // Larger than any memory or disk that this runs on.
 inline constexpr std::uint64_t most_octets = std::uint64_t{1} << 40;
 inline constexpr std::uint64_t most_count = 1'000'000'000;

@@ -1,7 +1,9 @@
-// Accepts every message and throws it away: the target of benchmarks, and the least a server can be.
+// Accepts every message and throws it away: the target of benchmarks, and the least a server can
+// be.
 //
 //     sink --port 2525 [--cert FILE --key FILE] [--threads N]
 
+#include <asio/signal_set.hpp>
 #include <charconv>
 #include <csignal>
 #include <cstdio>
@@ -9,8 +11,6 @@
 #include <iostream>
 #include <string>
 #include <string_view>
-
-#include <asio/signal_set.hpp>
 
 #include "smtp/delivery.hpp"
 #include "smtp/io_threads.hpp"
@@ -69,12 +69,18 @@ options parse(int argc, char** argv) {
     }
     if (i + 1 == argc) fail(std::string(name) + " needs a value, or is unknown: see --help");
     const std::string_view value = argv[++i];
-    if (name == "--port") o.port = number(name, value, 65535);
-    else if (name == "--threads") o.threads = number(name, value, 256);
-    else if (name == "--bind") o.bind = value;
-    else if (name == "--cert") o.cert = value;
-    else if (name == "--key") o.key = value;
-    else fail(std::string(name) + " is not an option: see --help");
+    if (name == "--port")
+      o.port = number(name, value, 65535);
+    else if (name == "--threads")
+      o.threads = number(name, value, 256);
+    else if (name == "--bind")
+      o.bind = value;
+    else if (name == "--cert")
+      o.cert = value;
+    else if (name == "--key")
+      o.key = value;
+    else
+      fail(std::string(name) + " is not an option: see --help");
   }
   if (o.port > 65535) fail("--port is missing: see --help");
   if (o.cert.empty() != o.key.empty()) fail("--cert and --key go together");

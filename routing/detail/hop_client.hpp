@@ -120,8 +120,8 @@ GATEPOST_DECL asio::awaitable<void> leave_hop(std::unique_ptr<smtp::client_conne
 // better. Not where the message may have arrived.
 GATEPOST_DECL bool is_trouble_of_hop(const smtp::recipient_outcome& o);
 
-// Takes those out of `open` about whom a next hop has decided in a transaction with all of them, and calls
-// settle(index, outcome) for each. True: it takes the others in another transaction.
+// Takes those out of `open` about whom a next hop has decided in a transaction with all of them,
+// and calls settle(index, outcome) for each. True: it takes the others in another transaction.
 template <class Settle>
 bool settle_decided(std::vector<open_recipient>& open, const smtp::transaction_outcome& outcome,
                     Settle settle) {

@@ -1,11 +1,13 @@
 // What a relay is inside: the schedule, the pool of connections, and the delivery of one message.
 //
-// Life of a message: schedule() puts its id into waiting_; pump() takes it out when its time has come and
-// begins deliver(), which loads it, groups its recipients by destination, serves the groups one after the
-// other, saves what became of them and says when to try again. Where all places at a next hop are taken the
-// message is parked there, out of everybody's way, until one is free.
+// Life of a message: schedule() puts its id into waiting_; pump() takes it out when its time has
+// come and begins deliver(), which loads it, groups its recipients by destination, serves the
+// groups one after the other, saves what became of them and says when to try again. Where all
+// places at a next hop are taken the message is parked there, out of everybody's way, until one is
+// free.
 //
-// Everything but the post_* functions, stats(), with_domain() and trouble() runs on io's one thread.
+// Everything but the post_* functions, stats(), with_domain() and trouble() runs on io's one
+// thread.
 #ifndef GATEPOST_ROUTING_DETAIL_RELAY_ENGINE_HPP
 #define GATEPOST_ROUTING_DETAIL_RELAY_ENGINE_HPP
 
@@ -135,6 +137,7 @@ class relay_engine final : public std::enable_shared_from_this<relay_engine> {
   void settle_all(message_at_work& w, const delivery_group& group, smtp::recipient_state state,
                   const smtp::reply& said, std::string_view where);
   asio::awaitable<void> deliver_to_maildir(message_at_work& w, const delivery_group& group);
+  double jitter_of(std::string_view id, std::uint32_t attempts) const;
   void settle(message_at_work& w, std::size_t index, smtp::recipient_state state,
               const smtp::reply& said, const attempt_place& where);
   void put_off(const spool_message& m, spool_recipient& r);
@@ -170,7 +173,7 @@ class relay_engine final : public std::enable_shared_from_this<relay_engine> {
   asio::thread_pool files_{1};  // waits for the disk, for Maildirs
   asio::steady_timer alarm_;
   asio::steady_timer end_;
-  std::mt19937_64 random_{std::random_device{}()};
+  const std::uint64_t seed_ = std::random_device{}();  // of the jitter
 
   std::set<std::pair<spool_time, std::string>> waiting_;
   std::unordered_map<std::string, spool_time> when_;  // of each message in waiting_

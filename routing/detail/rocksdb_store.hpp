@@ -15,7 +15,9 @@
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <cstddef>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -66,6 +68,7 @@ class rocksdb_store {
   rocksdb::Status open() {
     const std::unique_lock lock(mutex_);
     db_.reset();
+    if (is_beheaded()) return rocksdb::Status::Corruption("CURRENT is missing in " + path_);
     rocksdb::DB* db = nullptr;
     const rocksdb::Status status = rocksdb::DB::Open(options_, path_, &db);
     db_.reset(db);
@@ -108,6 +111,18 @@ class rocksdb_store {
 
  private:
   static rocksdb::Status closed() { return rocksdb::Status::IOError("the database is closed"); }
+
+  // Whether there are data but no file that says which. RocksDB would begin a new database beside
+  // them, and remove them as nobody's.
+  bool is_beheaded() const {
+    std::error_code failed;
+    if (std::filesystem::exists(path_ + "/CURRENT", failed) || failed) return false;
+    const std::filesystem::directory_iterator files(path_, failed);
+    return !failed && std::any_of(begin(files), end(files), [](const auto& file) {
+      const auto kind = file.path().extension();
+      return kind == ".log" || kind == ".sst" || kind == ".blob";
+    });
+  }
 
   static rocksdb::Options options(std::size_t memtable_octets) {
     rocksdb::Options o;

@@ -1,7 +1,7 @@
 // Octets in memory up to a bound, and past it in a file without a name.
 //
-// The file goes when the buffer goes, or the process: nothing is ever left behind. It is never synced:
-// what it holds need not survive. Writing may wait for the disk. One thread at a time.
+// The file goes when the buffer goes, or the process: nothing is ever left behind. It is never
+// synced: what it holds need not survive. Writing may wait for the disk. One thread at a time.
 #ifndef GATEPOST_ROUTING_DETAIL_SPILL_BUFFER_HPP
 #define GATEPOST_ROUTING_DETAIL_SPILL_BUFFER_HPP
 
@@ -32,7 +32,8 @@ class spill_buffer {
   // Memory is reserved in steps, so that small writes do not each touch the shared count.
   static constexpr std::size_t reserve_step = 4096;
 
-  // `memory`: charged for what is held; where it is exhausted the file comes earlier. May be nullptr.
+  // `memory`: charged for what is held; where it is exhausted the file comes earlier. May be
+  // nullptr.
   spill_buffer(std::size_t in_memory, std::string directory, smtp::memory_budget* memory)
       : in_memory_(in_memory), directory_(std::move(directory)), reserved_(memory) {}
   spill_buffer(const spill_buffer&) = delete;

@@ -2,8 +2,8 @@
 #define GATEPOST_ROUTING_IMPL_CUT_THROUGH_IPP
 
 #include <algorithm>
-#include <asio/co_spawn.hpp>
 #include <asio/any_io_executor.hpp>
+#include <asio/co_spawn.hpp>
 #include <asio/execution/context.hpp>
 #include <asio/io_context.hpp>
 #include <asio/query.hpp>
@@ -77,9 +77,11 @@ class cut_through_intake final : public smtp::intake {
                                   std::vector<open_recipient>& open);
   asio::awaitable<smtp::transaction_outcome> send(smtp::client_connection& c,
                                                   const std::vector<open_recipient>& to);
-  smtp::transaction transaction_for(const std::vector<open_recipient>& to, std::uint64_t size) const;
+  smtp::transaction transaction_for(const std::vector<open_recipient>& to,
+                                    std::uint64_t size) const;
   void settle(std::size_t k, const smtp::recipient_outcome& o, std::string_view hop, bool tls);
-  void report(std::size_t k, const smtp::recipient_outcome& o, std::string_view hop, bool tls) const;
+  void report(std::size_t k, const smtp::recipient_outcome& o, std::string_view hop,
+              bool tls) const;
   const smtp::recipient& recipient_at(std::size_t k) const {
     return session_.envelope.recipients()[what_->recipients[k]];
   }
@@ -110,8 +112,8 @@ GATEPOST_DECL asio::awaitable<smtp::delivery_outcome> cut_through_intake::commit
     const smtp::result<route> where = parse_route(text);
     if (where && where->kind() == route_kind::next_hops) co_await deliver(*where, open);
   }
-  const auto taken = std::find_if(each_.begin(), each_.end(),
-                                  [](const smtp::reply& r) { return r.positive(); });
+  const auto taken =
+      std::find_if(each_.begin(), each_.end(), [](const smtp::reply& r) { return r.positive(); });
   smtp::delivery_outcome outcome;
   if (!each_.empty()) outcome.overall = taken != each_.end() ? *taken : each_.front();
   outcome.each = std::move(each_);
@@ -240,8 +242,8 @@ GATEPOST_DECL asio::awaitable<smtp::verdict> cut_through::resolve(const smtp::se
     co_return smtp::verdict::defer(smtp::replies::split_recipients);
   const route_result found = co_await routes_.route(to.forward_path, &session);
   if (found.status() != route_status::found) co_return smtp::verdict::refuse(found.reply());
-  const bool may_relay = session.facts.authenticated() ||
-                         options_.relay_from.contains(session.facts.client.address);
+  const bool may_relay =
+      session.facts.authenticated() || options_.relay_from.contains(session.facts.client.address);
   if (found.by_default() && !may_relay)
     co_return smtp::verdict::refuse(smtp::replies::relaying_denied);
   if (found.where().kind() == route_kind::refuse)

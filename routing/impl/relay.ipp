@@ -37,7 +37,8 @@ class relay_intake final : public smtp::intake {
     if (failed) {
       engine_->trouble("spool", "cannot keep a message: " + failed.message(), message.session_id);
       const bool full = failed == smtp::errc::spool_full;
-      co_return smtp::delivery_outcome(full ? smtp::replies::no_storage : smtp::replies::local_error);
+      co_return smtp::delivery_outcome(full ? smtp::replies::no_storage
+                                            : smtp::replies::local_error);
     }
     if (!message.held) due_ = message.received_at;
     smtp::delivery_outcome outcome(smtp::reply(250, {2, 0, 0}, "OK queued as " + writer_->id()));
@@ -47,9 +48,11 @@ class relay_intake final : public smtp::intake {
 
   asio::awaitable<void> revoke() override {
     due_ = {};
-    const std::error_code failed = co_await engine_->store.remove(writer_->id(), durability::synced);
+    const std::error_code failed =
+        co_await engine_->store.remove(writer_->id(), durability::synced);
     if (failed && failed != smtp::errc::not_found)
-      engine_->trouble("spool", "a message came too late and cannot be removed: " + failed.message(),
+      engine_->trouble("spool",
+                       "a message came too late and cannot be removed: " + failed.message(),
                        session_.facts.id);
   }
 
@@ -75,7 +78,8 @@ class relay_intake final : public smtp::intake {
 
 }  // namespace detail
 
-GATEPOST_DECL relay::relay(asio::io_context& io, spool& store, router& routes, relay_options options)
+GATEPOST_DECL relay::relay(asio::io_context& io, spool& store, router& routes,
+                           relay_options options)
     : engine_(std::make_shared<detail::relay_engine>(io, store, routes, std::move(options))) {}
 
 GATEPOST_DECL relay::~relay() { engine_->abandon(); }

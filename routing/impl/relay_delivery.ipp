@@ -18,8 +18,8 @@
 namespace gatepost::routing::detail {
 
 // Between two attempts to note a delivery in a spool that fails.
-inline constexpr std::chrono::seconds first_save_wait{1};
-inline constexpr std::chrono::seconds longest_save_wait{60};
+inline constexpr std::chrono::milliseconds first_save_wait{100};
+inline constexpr std::chrono::milliseconds longest_save_wait{60'000};
 
 GATEPOST_DECL asio::awaitable<void> relay_engine::deliver(std::string id) {
   const bool forced = forced_.erase(id) != 0;
@@ -115,12 +115,11 @@ GATEPOST_DECL void relay_engine::settle_all(message_at_work& w, const delivery_g
 
 // --- Maildirs ------------------------------------------------------------------------------------
 
-// One recipient's copy, written by a thread that may wait for the disk. It owns all it works with but
-// the spool, which outlives that thread.
+// One recipient's copy, written by a thread that may wait for the disk. It owns all it works with
+// but the spool, which outlives that thread.
 class maildir_job {
  public:
-  maildir_job(const spool& store, const spool_message& m, const spool_recipient& r,
-              maildir where)
+  maildir_job(const spool& store, const spool_message& m, const spool_recipient& r, maildir where)
       : store_(store),
         id_(m.id),
         edits_(m.edits),
@@ -175,13 +174,21 @@ GATEPOST_DECL asio::awaitable<void> relay_engine::deliver_to_maildir(message_at_
     if (given_up) co_return;
     const smtp::reply& said = job->said();
     if (!said.positive()) trouble("maildir", said.text(), w.message.session_id);
-    const auto state = said.positive() ? smtp::recipient_state::delivered
-                                       : smtp::recipient_state::deferred;
+    const auto state =
+        said.positive() ? smtp::recipient_state::delivered : smtp::recipient_state::deferred;
     settle(w, i, state, said, {name, false});
   }
 }
 
 // --- What became of a recipient ------------------------------------------------------------------
+
+// Differs from message to message, but is one for all recipients of an attempt: they stay together
+// and can share a transaction again.
+GATEPOST_DECL double relay_engine::jitter_of(std::string_view id, std::uint32_t attempts) const {
+  std::uint64_t bits = std::hash<std::string_view>{}(id) ^ seed_ ^ attempts * 0x9E3779B97F4A7C15ull;
+  bits = (bits ^ bits >> 31) * 0xBF58476D1CE4E5B9ull;
+  return static_cast<double>((bits ^ bits >> 29) >> 11) / 9007199254740992.0;  // 2^53
+}
 
 GATEPOST_DECL void relay_engine::settle(message_at_work& w, std::size_t index,
                                         smtp::recipient_state state, const smtp::reply& said,
@@ -198,15 +205,17 @@ GATEPOST_DECL void relay_engine::settle(message_at_work& w, std::size_t index,
     report(w.message, r, where.hop == "discard" ? "discarded" : "delivered", where);
     return;
   }
-  if (state == smtp::recipient_state::deferred) put_off(w.message, r);
-  else r.state = recipient_state::failed;
+  if (state == smtp::recipient_state::deferred)
+    put_off(w.message, r);
+  else
+    r.state = recipient_state::failed;
   const bool failed = r.state == recipient_state::failed;
   ++(failed ? counters_.failed : counters_.deferred);
   report(w.message, r, failed ? "failed" : "deferred", where);
 }
 
 GATEPOST_DECL void relay_engine::put_off(const spool_message& m, spool_recipient& r) {
-  const double random = std::generate_canonical<double, 53>(random_);
+  const double random = jitter_of(m.id, r.attempts);
   const spool_time now = std::chrono::system_clock::now();
   const auto next = next_attempt(options.retry, r.attempts, m.received_at, now, random);
   if (next) {
@@ -241,10 +250,10 @@ GATEPOST_DECL void relay_engine::report(const spool_message& m, const spool_reci
 // --- The spool -----------------------------------------------------------------------------------
 
 // Notes what has changed. What was delivered is noted durably, and until that succeeds nothing more
-// happens to the message: it would be delivered again. What was put off is tried again after a crash
-// anyway.
+// happens to the message: it would be delivered again. What was put off is tried again after a
+// crash anyway.
 GATEPOST_DECL asio::awaitable<void> relay_engine::save(message_at_work& w) {
-  for (std::chrono::seconds wait = first_save_wait;; wait = std::min(2 * wait, longest_save_wait)) {
+  for (auto wait = first_save_wait;; wait = std::min(2 * wait, longest_save_wait)) {
     const std::error_code failed = co_await write(w);
     // Not found: somebody has removed it meanwhile.
     if (!failed || failed == smtp::errc::not_found) break;

@@ -190,9 +190,8 @@ GATEPOST_DECL void relay_engine::pump_soon() {
 }
 
 GATEPOST_DECL void relay_engine::begin_delivery(std::string id) {
-  asio::co_spawn(io, deliver(id), [self = shared_from_this(), id](std::exception_ptr e) {
-    self->ended(id, e);
-  });
+  asio::co_spawn(io, deliver(id),
+                 [self = shared_from_this(), id](std::exception_ptr e) { self->ended(id, e); });
 }
 
 GATEPOST_DECL void relay_engine::ended(const std::string& id, std::exception_ptr e) {

@@ -44,12 +44,13 @@ class owned_fd {
   int fd_;
 };
 
-// The name of a Unix socket of ours. Removed with this, unless something else has that name by then.
+// The name of a Unix socket of ours. Removed with this, unless something else has that name by
+// then.
 class socket_name {
  public:
   socket_name() = default;
   explicit socket_name(std::string path) : path_(std::move(path)) {
-    struct stat now {};
+    struct stat now{};
     if (::lstat(path_.c_str(), &now) == 0) device_ = now.st_dev, node_ = now.st_ino;
   }
   socket_name(socket_name&& other) noexcept { *this = std::move(other); }
@@ -62,7 +63,7 @@ class socket_name {
   ~socket_name() { remove(); }
 
   void remove() {
-    struct stat now {};
+    struct stat now{};
     if (!path_.empty() && ::lstat(path_.c_str(), &now) == 0 && now.st_dev == device_ &&
         now.st_ino == node_)
       ::unlink(path_.c_str());
@@ -78,7 +79,8 @@ class socket_name {
 // Connections that wait to be accepted; the kernel cuts it to net.core.somaxconn.
 inline constexpr int accept_backlog = 4096;
 
-// Whether more sockets are to listen at the same address and port, each with its part of the connections.
+// Whether more sockets are to listen at the same address and port, each with its part of the
+// connections.
 enum class port_use { alone, shared };
 
 inline owned_fd open_tcp_socket(const sockaddr_storage& address) {
@@ -111,8 +113,8 @@ inline owned_fd open_tcp_door(const endpoint& e, port_use use) {
   return s;
 }
 
-// Does anybody listen there already? With SO_REUSEPORT the kernel would let a second program of the same
-// user share the port, and each would get half of the mail.
+// Does anybody listen there already? With SO_REUSEPORT the kernel would let a second program of the
+// same user share the port, and each would get half of the mail.
 inline bool port_is_taken(const endpoint& e) {
   if (e.port == 0) return false;
   socklen_t size = 0;
@@ -133,9 +135,10 @@ inline bool to_unix_address(const std::string& path, sockaddr_un& address) {
   return true;
 }
 
-// Removes the socket that a killed server has left behind. False, with errno: it is in use, or no socket.
+// Removes the socket that a killed server has left behind. False, with errno: it is in use, or no
+// socket.
 inline bool remove_stale_socket(const std::string& path, const sockaddr_un& address) {
-  struct stat there {};
+  struct stat there{};
   if (::lstat(path.c_str(), &there) != 0) return errno == ENOENT;
   if (!S_ISSOCK(there.st_mode)) {
     errno = ENOTSOCK;

@@ -19,7 +19,7 @@ GATEPOST_DECL bool admission::bucket::take(double rate, time_point now) {
 GATEPOST_DECL admittance admission::enter(const ip_address& client, time_point now) {
   const ip_network network = client_network(client, limits_.v4_bits, limits_.v6_bits);
   const std::lock_guard lock(mutex_);
-  if (limits_.total != 0 && sessions_ >= limits_.total) return admittance::too_many;
+  if (no_room()) return admittance::too_many;
   if (networks_.size() >= sessions_ + limits_.remembered) forget_idle(now);
 
   network_state& state = networks_[network];
@@ -43,9 +43,22 @@ GATEPOST_DECL void admission::leave(const ip_address& client) {
   const auto state = networks_.find(network);
   if (state == networks_.end() || state->second.sessions == 0) return;
   --sessions_;
-  // With a rate, an idle network is remembered until its bucket is empty, if there is room to remember it.
+  // With a rate, an idle network is remembered until its bucket is empty, if there is room to
+  // remember it.
   if (--state->second.sessions == 0 && (limits_.per_second_and_network == 0 || is_full()))
     networks_.erase(state);
+}
+
+GATEPOST_DECL admittance admission::hold() {
+  const std::lock_guard lock(mutex_);
+  if (no_room()) return admittance::too_many;
+  ++held_;
+  return admittance::admitted;
+}
+
+GATEPOST_DECL void admission::release() {
+  const std::lock_guard lock(mutex_);
+  --held_;
 }
 
 GATEPOST_DECL void admission::forget_idle(time_point now) {

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "smtp/command.hpp"
+#include "smtp/detail/plain_text.hpp"
 
 namespace gatepost::smtp {
 namespace detail {
@@ -14,12 +15,12 @@ struct verb_row {
 };
 
 inline constexpr verb_row verb_table[] = {
-    {"HELO", verb::helo},         {"EHLO", verb::ehlo},       {"LHLO", verb::lhlo},
-    {"MAIL", verb::mail},         {"RCPT", verb::rcpt},       {"DATA", verb::data},
-    {"BDAT", verb::bdat},         {"RSET", verb::rset},       {"NOOP", verb::noop},
-    {"QUIT", verb::quit},         {"VRFY", verb::vrfy},       {"EXPN", verb::expn},
-    {"HELP", verb::help},         {"STARTTLS", verb::starttls}, {"AUTH", verb::auth},
-    {"ETRN", verb::etrn},         {"XCLIENT", verb::xclient}, {"XFORWARD", verb::xforward},
+    {"HELO", verb::helo}, {"EHLO", verb::ehlo},         {"LHLO", verb::lhlo},
+    {"MAIL", verb::mail}, {"RCPT", verb::rcpt},         {"DATA", verb::data},
+    {"BDAT", verb::bdat}, {"RSET", verb::rset},         {"NOOP", verb::noop},
+    {"QUIT", verb::quit}, {"VRFY", verb::vrfy},         {"EXPN", verb::expn},
+    {"HELP", verb::help}, {"STARTTLS", verb::starttls}, {"AUTH", verb::auth},
+    {"ETRN", verb::etrn}, {"XCLIENT", verb::xclient},   {"XFORWARD", verb::xforward},
 };
 
 constexpr bool is_blank(char c) { return c == ' ' || c == '\t'; }
@@ -63,8 +64,8 @@ inline verb find_verb(std::string_view word) {
 constexpr bool is_keyword(std::string_view s) {
   if (s.empty() || s.front() == '-') return false;
   for (const char c : s) {
-    const bool good = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                      c == '-';
+    const bool good =
+        (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-';
     if (!good) return false;
   }
   return true;
@@ -72,12 +73,13 @@ constexpr bool is_keyword(std::string_view s) {
 
 // RFC 5321 §4.1.2: esmtp-value = 1*(%d33-60 / %d62-126); RFC 6531 §3.3 adds UTF-8.
 constexpr bool is_value(std::string_view s, bool utf8) {
-  if (s.empty()) return false;
+  bool ascii = true;
   for (const char ch : s) {
     const auto c = static_cast<unsigned char>(ch);
-    if (c <= 32 || c == '=' || c == 127 || (c > 127 && !utf8)) return false;
+    if (c <= 32 || c == '=' || c == 127) return false;
+    ascii = ascii && c < 128;
   }
-  return !utf8 || valid_utf8(s);
+  return !s.empty() && (ascii || (utf8 && valid_utf8(s)));
 }
 
 // RFC 3461 §4: xtext, the encoding of ENVID, ORCPT and AUTH.
@@ -93,8 +95,13 @@ constexpr bool is_xtext(std::string_view s) {
   return true;
 }
 
+// Of a parameter that is none of ours.
+inline errc not_known(std::string_view keyword) {
+  return is_keyword(keyword) ? errc::unknown_parameter : errc::bad_parameter;
+}
+
 struct parameter {
-  std::string_view keyword;
+  std::string_view keyword;  // may be anything
   std::string_view value;
   bool has_value = false;
 };
@@ -104,8 +111,8 @@ inline result<parameter> take_parameter(std::string_view& rest, bool utf8) {
   const std::size_t equals = word.find('=');
   parameter p{word.substr(0, equals), {}, equals != std::string_view::npos};
   if (p.has_value) p.value = word.substr(equals + 1);
-  if (!is_keyword(p.keyword)) return errc::bad_parameter;
-  // RFC 4954 §5 and RFC 3461 allow "=" nowhere else, but AUTH=<> and the like hold what a value may.
+  // RFC 4954 §5 and RFC 3461 allow "=" nowhere else, but AUTH=<> and the like hold what a value
+  // may.
   if (p.has_value && !is_value(p.value, utf8)) return errc::bad_parameter;
   return p;
 }
@@ -118,7 +125,8 @@ std::optional<Number> read_number(std::string_view s) {
   return n;
 }
 
-// A SIZE too large for 64 bits is a large message, not a syntax error (RFC 1870 §4 allows 20 digits).
+// A SIZE too large for 64 bits is a large message, not a syntax error (RFC 1870 §4 allows 20
+// digits).
 inline std::optional<std::uint64_t> read_size(std::string_view s) {
   if (s.empty() || s.size() > 20) return std::nullopt;
   for (const char c : s)
@@ -143,10 +151,14 @@ inline errc set_size(const parameter& p, mail_parameters& m) {
 }
 
 inline errc set_body(const parameter& p, mail_parameters& m) {
-  if (equal_ignoring_case(p.value, "7BIT")) m.body = body_type::seven_bit;
-  else if (equal_ignoring_case(p.value, "8BITMIME")) m.body = body_type::eight_bit_mime;
-  else if (equal_ignoring_case(p.value, "BINARYMIME")) m.body = body_type::binary_mime;
-  else return errc::bad_parameter;
+  if (equal_ignoring_case(p.value, "7BIT"))
+    m.body = body_type::seven_bit;
+  else if (equal_ignoring_case(p.value, "8BITMIME"))
+    m.body = body_type::eight_bit_mime;
+  else if (equal_ignoring_case(p.value, "BINARYMIME"))
+    m.body = body_type::binary_mime;
+  else
+    return errc::bad_parameter;
   return no_error;
 }
 
@@ -166,9 +178,12 @@ inline errc set_prdr(const parameter&, mail_parameters& m) {
 }
 
 inline errc set_ret(const parameter& p, mail_parameters& m) {
-  if (equal_ignoring_case(p.value, "FULL")) m.ret = dsn_return::full;
-  else if (equal_ignoring_case(p.value, "HDRS")) m.ret = dsn_return::headers;
-  else return errc::bad_parameter;
+  if (equal_ignoring_case(p.value, "FULL"))
+    m.ret = dsn_return::full;
+  else if (equal_ignoring_case(p.value, "HDRS"))
+    m.ret = dsn_return::headers;
+  else
+    return errc::bad_parameter;
   return no_error;
 }
 
@@ -220,7 +235,7 @@ inline errc apply_mail_parameter(const parameter& p, const parse_options& option
       return errc::unknown_parameter;
     return no_error;
   }
-  return errc::unknown_parameter;
+  return not_known(p.keyword);
 }
 
 inline errc parse_mail_parameters(std::string_view text, const parse_options& options, bool utf8,
@@ -241,10 +256,14 @@ inline errc set_notify(std::string_view list, rcpt_parameters& r) {
     const std::size_t comma = list.find(',');
     const std::string_view item = list.substr(0, comma);
     std::uint8_t bit = 0;
-    if (equal_ignoring_case(item, "NEVER")) bit = notify_never;
-    else if (equal_ignoring_case(item, "SUCCESS")) bit = notify_success;
-    else if (equal_ignoring_case(item, "FAILURE")) bit = notify_failure;
-    else if (equal_ignoring_case(item, "DELAY")) bit = notify_delay;
+    if (equal_ignoring_case(item, "NEVER"))
+      bit = notify_never;
+    else if (equal_ignoring_case(item, "SUCCESS"))
+      bit = notify_success;
+    else if (equal_ignoring_case(item, "FAILURE"))
+      bit = notify_failure;
+    else if (equal_ignoring_case(item, "DELAY"))
+      bit = notify_delay;
     if (bit == 0) return errc::bad_parameter;
     r.notify |= bit;
     if (comma == std::string_view::npos) break;
@@ -271,7 +290,7 @@ inline errc set_orcpt(std::string_view value, bool smtputf8, rcpt_parameters& r)
 inline errc apply_rcpt_parameter(const parameter& p, const parse_options& options, bool smtputf8,
                                  rcpt_parameters& r) {
   const bool notify = equal_ignoring_case(p.keyword, "NOTIFY");
-  if (!notify && !equal_ignoring_case(p.keyword, "ORCPT")) return errc::unknown_parameter;
+  if (!notify && !equal_ignoring_case(p.keyword, "ORCPT")) return not_known(p.keyword);
   if (!options.offered.has(extension::dsn)) return errc::unknown_parameter;
   if (!p.has_value) return errc::bad_parameter;
   if (notify ? r.notify != 0 : !r.orcpt.empty()) return errc::duplicate_parameter;
@@ -279,8 +298,8 @@ inline errc apply_rcpt_parameter(const parameter& p, const parse_options& option
   return notify ? set_notify(p.value, r) : set_orcpt(p.value, smtputf8, r);
 }
 
-// "FROM:" or "TO:", and the text behind it. RFC 5321 §4.1.1.2 has no space after the colon; §3.3 warns
-// of it; every server takes it, since many clients send it.
+// "FROM:" or "TO:", and the text behind it. RFC 5321 §4.1.1.2 has no space after the colon; §3.3
+// warns of it; every server takes it, since many clients send it.
 inline std::optional<std::string_view> after_prefix(std::string_view argument,
                                                     std::string_view prefix) {
   if (argument.size() < prefix.size()) return std::nullopt;
@@ -310,14 +329,14 @@ GATEPOST_DECL std::string_view to_string(verb v) {
 }
 
 GATEPOST_DECL result<command_line> parse_command(std::string_view line) {
-  bool ascii = true;
-  for (const char c : line) {
-    const auto u = static_cast<unsigned char>(c);
-    if ((u < 32 && u != '\t') || u == 127) return errc::control_character;
-    ascii = ascii && u < 128;
-  }
   command_line c;
-  c.ascii = ascii;
+  if (!detail::is_plain_text(line)) {
+    for (const char octet : line) {
+      const auto u = static_cast<unsigned char>(octet);
+      if ((u < 32 && u != '\t') || u == 127) return errc::control_character;
+      c.ascii = c.ascii && u < 128;
+    }
+  }
   std::string_view rest = line;
   c.word = detail::take_word(rest);
   if (c.word.empty()) return errc::empty_command;
@@ -330,8 +349,8 @@ GATEPOST_DECL result<mail_command> parse_mail(std::string_view argument,
                                               const parse_options& options) {
   const auto text = detail::after_prefix(argument, "FROM:");
   if (!text) return errc::bad_argument;
-  // RFC 6531 §3.4: SMTPUTF8 stands behind the address that it allows, so that the path is read with UTF-8
-  // where the extension is offered, and refused afterwards if the parameter is missing.
+  // RFC 6531 §3.4: SMTPUTF8 stands behind the address that it allows, so that the path is read with
+  // UTF-8 where the extension is offered, and refused afterwards if the parameter is missing.
   const bool offered = options.offered.has(extension::smtputf8);
   const auto path = read_reverse_path(*text, detail::options_for(offered));
   if (!path) return path.error();

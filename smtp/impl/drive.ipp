@@ -166,8 +166,8 @@ GATEPOST_DECL asio::awaitable<void> session_driver::read(std::chrono::millisecon
   }
 }
 
-// When the message that comes in is slower than limits.min_body_rate, should nothing more of it come. Only
-// the time in which we wait for the client counts: it may have to wait for us.
+// When the message that comes in is slower than limits.min_body_rate, should nothing more of it
+// come. Only the time in which we wait for the client counts: it may have to wait for us.
 GATEPOST_DECL time_point session_driver::rate_deadline(time_point now) const {
   const session_limits& limits = engine_.settings().limits;
   if (limits.min_body_rate == 0 || !engine_.in_message() || message_octets_ == 0)
@@ -262,12 +262,17 @@ GATEPOST_DECL asio::awaitable<void> session_driver::ask(smtp::stage s) {
     co_return;
   }
   verdict v;
-  if (s == smtp::stage::rcpt) v = co_await ask_recipient();
-  else if (s == smtp::stage::data) v = co_await ask_data();
-  else v = co_await ask_policy(s);
+  if (s == smtp::stage::rcpt)
+    v = co_await ask_recipient();
+  else if (s == smtp::stage::data)
+    v = co_await ask_data();
+  else
+    v = co_await ask_policy(s);
   if (late_) v = verdict::defer(replies::took_too_long);
-  if (left_) engine_.lost();
-  else engine_.answer(v);
+  if (left_)
+    engine_.lost();
+  else
+    engine_.answer(v);
 }
 
 GATEPOST_DECL asio::awaitable<verdict> session_driver::ask_policy(smtp::stage s) {
@@ -330,8 +335,10 @@ GATEPOST_DECL asio::awaitable<void> session_driver::authenticate(std::string res
     answer = auth_answer::failure({454, {4, 7, 0}, "Temporary authentication failure"});
   }
   if (answer.what() != auth_answer::kind::challenge) auth_.reset();
-  if (left_) engine_.lost();
-  else engine_.answer_auth(answer);
+  if (left_)
+    engine_.lost();
+  else
+    engine_.answer_auth(answer);
 }
 
 GATEPOST_DECL asio::awaitable<void> session_driver::start_delivery(std::string node) {
@@ -342,8 +349,10 @@ GATEPOST_DECL asio::awaitable<void> session_driver::start_delivery(std::string n
   } catch (...) {
     said = threw("delivery").reply();
   }
-  if (left_) engine_.lost();
-  else engine_.answer_etrn(said);
+  if (left_)
+    engine_.lost();
+  else
+    engine_.answer_etrn(said);
 }
 
 // --- Message text --------------------------------------------------------------------------------
@@ -368,8 +377,10 @@ GATEPOST_DECL asio::awaitable<void> session_driver::look_at(std::string_view tex
     v = threw("policy");
   }
   if (late_) v = verdict::defer(replies::took_too_long);
-  if (left_) engine_.lost();
-  else settle(v);
+  if (left_)
+    engine_.lost();
+  else
+    settle(v);
 }
 
 GATEPOST_DECL asio::awaitable<void> session_driver::write(std::string_view text) {
@@ -478,7 +489,9 @@ GATEPOST_DECL asio::awaitable<void> session_driver::carry_out(const verdict& v) 
   fill_replies(outcome, j);
   const bool exact = engine_.replies_per_recipient();
   bool taken = outcome.overall.positive();
-  if (exact) taken = taken || std::any_of(outcome.each.begin(), outcome.each.end(), std::mem_fn(&reply::positive));
+  if (exact)
+    taken = taken ||
+            std::any_of(outcome.each.begin(), outcome.each.end(), std::mem_fn(&reply::positive));
   if (late_ && taken) {
     co_await revoke();
     taken = false;
@@ -534,8 +547,12 @@ GATEPOST_DECL void session_driver::log_left_out(const verdict& v, const judgemen
   if (engine_.replies_per_recipient() || !v.has_effects()) return;
   for (const auto& [index, own] : v.what_else().recipients) {
     if (!own.negative() || index >= j.each.size()) continue;
-    services_.observer.on_verdict({facts_, engine_.envelope(), "message",
-                                   engine_.envelope().recipients()[index].forward_path.text(), own, {}});
+    services_.observer.on_verdict({facts_,
+                                   engine_.envelope(),
+                                   "message",
+                                   engine_.envelope().recipients()[index].forward_path.text(),
+                                   own,
+                                   {}});
   }
 }
 
@@ -570,7 +587,8 @@ GATEPOST_DECL asio::awaitable<void> session_driver::revoke() {
 }
 
 // The recipients that took the message get the delivery's replies.
-GATEPOST_DECL void session_driver::fill_replies(const delivery_outcome& outcome, judgement& j) const {
+GATEPOST_DECL void session_driver::fill_replies(const delivery_outcome& outcome,
+                                                judgement& j) const {
   for (std::size_t k = 0; k < j.takers.size(); ++k)
     j.each[j.takers[k]] = k < outcome.each.size() ? outcome.each[k] : outcome.overall;
 }
@@ -612,8 +630,9 @@ GATEPOST_DECL std::string session_driver::received_field() const {
   return field;
 }
 
-GATEPOST_DECL void session_driver::answer_message(std::string_view result, std::string_view queue_id,
-                                                  const reply& said, std::span<const reply> each) {
+GATEPOST_DECL void session_driver::answer_message(std::string_view result,
+                                                  std::string_view queue_id, const reply& said,
+                                                  std::span<const reply> each) {
   report_message(result, said, queue_id);
   engine_.answer_message(said, each);
 }
@@ -622,9 +641,9 @@ GATEPOST_DECL void session_driver::report_message(std::string_view result, const
                                                   std::string_view queue_id) {
   reported_ = true;
   const bool begun = message_started_ != time_point{};
-  services_.observer.on_message({facts_, engine_.envelope(), result, queue_id, said,
-                                 engine_.message_size(),
-                                 begun ? connection_.now() - message_started_ : time_point::duration{}});
+  services_.observer.on_message(
+      {facts_, engine_.envelope(), result, queue_id, said, engine_.message_size(),
+       begun ? connection_.now() - message_started_ : time_point::duration{}});
 }
 
 // The transaction is over: by its end, by RSET or the like, or because the engine refused the text.
@@ -646,7 +665,8 @@ GATEPOST_DECL void session_driver::over(const reply* said) {
 // --- Watching ------------------------------------------------------------------------------------
 
 GATEPOST_DECL void session_driver::on_left() {
-  // What it has sent already may still be a whole transaction; and what is being made safe is made safe.
+  // What it has sent already may still be a whole transaction; and what is being made safe is made
+  // safe.
   if (engine_.has_input() || committing_) return;
   left_ = true;
   cancel_policy();

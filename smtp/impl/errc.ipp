@@ -14,11 +14,13 @@ inline const char* text_of(errc e) {
     case errc::empty_address: return "address is empty";
     case errc::missing_angle_bracket: return "address is not enclosed in <>";
     case errc::bad_local_part: return "local part has a character or dot that is not allowed";
-    case errc::bad_quoted_string: return "quoted local part is not closed or has a control character";
+    case errc::bad_quoted_string:
+      return "quoted local part is not closed or has a control character";
     case errc::local_part_too_long: return "local part is longer than 64 octets";
     case errc::missing_domain: return "address has no domain";
     case errc::bad_domain: return "domain has a label that is not allowed";
-    case errc::domain_too_long: return "domain is longer than 255 octets, or a label longer than 63";
+    case errc::domain_too_long:
+      return "domain is longer than 255 octets, or a label longer than 63";
     case errc::bad_address_literal: return "address literal is malformed";
     case errc::path_too_long: return "path is longer than 256 octets";
     case errc::bad_source_route: return "source route is malformed";

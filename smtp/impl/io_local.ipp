@@ -34,8 +34,10 @@ GATEPOST_DECL void io_local::add(ticking& t) {
 
 GATEPOST_DECL void io_local::remove(ticking& t) {
   if (next_ == &t) next_ = t.after_;
-  if (t.before_ != nullptr) t.before_->after_ = t.after_;
-  else first_ = t.after_;
+  if (t.before_ != nullptr)
+    t.before_->after_ = t.after_;
+  else
+    first_ = t.after_;
   if (t.after_ != nullptr) t.after_->before_ = t.before_;
   // An armed timer would keep the io_context's run() for one tick more.
   if (!has_work() && timer_) timer_->cancel();

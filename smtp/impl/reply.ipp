@@ -3,6 +3,7 @@
 
 #include <charconv>
 
+#include "smtp/detail/plain_text.hpp"
 #include "smtp/reply.hpp"
 #include "smtp/utf8.hpp"
 
@@ -31,17 +32,20 @@ inline void append_prefix(std::string& out, int code, enhanced_code enhanced, bo
 // As much of `line` as fits, without half a UTF-8 sequence at its end.
 inline std::string_view cut_line(std::string_view line, std::size_t room) {
   if (line.size() <= room) return line;
-  const auto continues = [line](std::size_t at) { return (static_cast<unsigned char>(line[at]) & 0xC0) == 0x80; };
+  const auto continues = [line](std::size_t at) {
+    return (static_cast<unsigned char>(line[at]) & 0xC0) == 0x80;
+  };
   std::size_t end = room;
   while (end > room - 3 && continues(end)) --end;
   return line.substr(0, continues(end) ? room : end);
 }
 
-// RFC 5321 §4.2: textstring = 1*(%d09 / %d32-126). UTF-8 passes (RFC 6531 §3.7.4.2); controls do not, nor
-// does what is neither.
+// RFC 5321 §4.2: textstring = 1*(%d09 / %d32-126). UTF-8 passes (RFC 6531 §3.7.4.2); controls do
+// not, nor does what is neither.
 inline void append_text(std::string& out, std::string_view line) {
   const std::size_t start = out.size();
   out.append(line);
+  if (is_plain_text(line)) return;
   const bool utf8 = valid_utf8(line);
   for (std::size_t i = start; i < out.size(); ++i) {
     const auto c = static_cast<unsigned char>(out[i]);
@@ -52,7 +56,8 @@ inline void append_text(std::string& out, std::string_view line) {
 
 inline void append_reply_lines(std::string& out, int code, enhanced_code enhanced,
                                std::string_view text, std::string_view id) {
-  // Code, separator, enhanced code ("5.999.999 ") and CRLF; " (" and ")" around an id, which is cut too.
+  // Code, separator, enhanced code ("5.999.999 ") and CRLF; " (" and ")" around an id, which is cut
+  // too.
   constexpr std::size_t around = 4 + 10 + 2;
   id = id.substr(0, reply::max_line / 4);
   for (std::size_t lines = 1;; ++lines) {

@@ -33,8 +33,8 @@ GATEPOST_DECL std::string_view to_string(session_end e) {
   return "?";
 }
 
-GATEPOST_DECL session::session(const smtp::channel& channel, session_facts& facts, buffer_pool& pool,
-                               session_abilities can)
+GATEPOST_DECL session::session(const smtp::channel& channel, session_facts& facts,
+                               buffer_pool& pool, session_abilities can)
     : channel_(&channel),
       facts_(facts),
       input_(pool),
@@ -49,39 +49,47 @@ GATEPOST_DECL action session::next() {
     envelope_.clear();
     reset_reply_.reset();
   }
-  while (true) {
-    if (reset_) {
-      reset_ = false;
-      clear_ = true;
-      return {.kind = action_kind::reset, .said = reset_reply_ ? &*reset_reply_ : nullptr};
-    }
-    if (pause_.count() > 0)
-      return {.kind = action_kind::pause, .wait = std::exchange(pause_, std::chrono::milliseconds(0))};
-    if (output().size() > channel_->limits.pending_output) return {.kind = action_kind::flush};
-    if (closed()) {
-      // Only here: whoever ends a session may still hold a view of its input.
-      input_.clear();
-      input_.release_if_empty();
-      return {.kind = action_kind::close};
-    }
-    if (step_) return {.kind = *std::exchange(step_, std::nullopt), .text = step_text_};
-    if (stopping_ && !envelope_.active()) {
-      end(reply(replies::shutting_down), session_end::shutdown);
-      continue;
-    }
-    if (question_) return begin_question(*std::exchange(question_, std::nullopt));
+  action todo;
+  while (!decide(todo) && !read(todo)) continue;
+  return todo;
+}
 
-    std::optional<action> todo;
-    switch (phase_) {
-      case smtp::phase::body:
-        if (text_ended_) end_of_text();
-        else todo = read_text();
-        break;
-      case smtp::phase::auth: todo = read_auth_line(); break;
-      default: todo = read_command();
-    }
-    if (todo) return *todo;
+// What is to be done before anything is read.
+GATEPOST_DECL bool session::decide(action& todo) {
+  if (reset_) {
+    reset_ = false;
+    clear_ = true;
+    todo.kind = action_kind::reset;
+    todo.said = reset_reply_ ? &*reset_reply_ : nullptr;
+    return true;
   }
+  if (pause_.count() > 0) {
+    todo.kind = action_kind::pause;
+    todo.wait = std::exchange(pause_, std::chrono::milliseconds(0));
+    return true;
+  }
+  if (output().size() > channel_->limits.pending_output) {
+    todo.kind = action_kind::flush;
+    return true;
+  }
+  if (step_ && !closed()) {
+    todo.kind = *std::exchange(step_, std::nullopt);
+    todo.text = step_text_;
+    return true;
+  }
+  if (stopping_ && !envelope_.active()) end(reply(replies::shutting_down), session_end::shutdown);
+  if (closed()) {
+    // Only here: whoever ends a session may still hold a view of its input.
+    input_.clear();
+    input_.release_if_empty();
+    todo.kind = action_kind::close;
+    return true;
+  }
+  if (!question_) return false;
+  asked_ = std::exchange(question_, std::nullopt);
+  todo.kind = action_kind::ask;
+  todo.stage = *asked_;
+  return true;
 }
 
 GATEPOST_DECL void session::sent(std::size_t octets) {
@@ -136,11 +144,6 @@ GATEPOST_DECL void session::end_transaction(const reply* said) {
 
 // --- Answers -------------------------------------------------------------------------------------
 
-GATEPOST_DECL action session::begin_question(smtp::stage s) {
-  asked_ = s;
-  return {.kind = action_kind::ask, .stage = s};
-}
-
 GATEPOST_DECL void session::answer(const verdict& v) {
   if (!asked_) return;  // end() came first
   const smtp::stage s = *std::exchange(asked_, std::nullopt);
@@ -184,7 +187,11 @@ GATEPOST_DECL void session::answer_connect(const verdict& v) {
 // RFC 5321 §3.1: "220", our domain, and a text.
 GATEPOST_DECL void session::greet() {
   const std::size_t from = output_.size();
-  output_.append("220 ").append(channel_->hostname).append(" ").append(channel_->greeting).append("\r\n");
+  output_.append("220 ")
+      .append(channel_->hostname)
+      .append(" ")
+      .append(channel_->greeting)
+      .append("\r\n");
   tap_output(from);
   phase_ = smtp::phase::start;
 }
@@ -239,8 +246,10 @@ GATEPOST_DECL void session::say_extension(const extension_row& row, std::string&
       number(limits.message);
       break;
     case extension::limits:
-      if (detail::can_be_told(limits.recipients)) line.append(" RCPTMAX="), number(limits.recipients);
-      if (detail::can_be_told(limits.transactions)) line.append(" MAILMAX="), number(limits.transactions);
+      if (detail::can_be_told(limits.recipients))
+        line.append(" RCPTMAX="), number(limits.recipients);
+      if (detail::can_be_told(limits.transactions))
+        line.append(" MAILMAX="), number(limits.transactions);
       break;
     case extension::auth:
       for (const std::string& m : channel_->auth_mechanisms) line.append(" ").append(m);
@@ -248,9 +257,7 @@ GATEPOST_DECL void session::say_extension(const extension_row& row, std::string&
     case extension::xclient:
       line.append(" NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");
       break;
-    case extension::xforward:
-      line.append(" NAME ADDR PORT PROTO HELO IDENT SOURCE");
-      break;
+    case extension::xforward: line.append(" NAME ADDR PORT PROTO HELO IDENT SOURCE"); break;
     default: break;
   }
 }
@@ -311,10 +318,12 @@ GATEPOST_DECL void session::answer_data(const verdict& v) {
   }
   if (v.negative()) {
     say(v.reply());
-    // RFC 2920 §3.1: DATA ends a group of commands. What follows it here is text that did not wait for
-    // 354, and must not be read as commands.
-    if (!input_.empty()) close_session(session_end::protocol);
-    else end_transaction();
+    // RFC 2920 §3.1: DATA ends a group of commands. What follows it here is text that did not wait
+    // for 354, and must not be read as commands.
+    if (!input_.empty())
+      close_session(session_end::protocol);
+    else
+      end_transaction();
     return;
   }
   say(replies::start_mail_input);
@@ -330,9 +339,13 @@ GATEPOST_DECL bool session::replies_per_recipient() const {
 GATEPOST_DECL void session::answer_message(const reply& overall, std::span<const reply> each) {
   asked_.reset();
   if (closed()) return;
-  if (overall.positive()) ++facts_.messages;
-  const auto one = [&](std::size_t i) { say(i < each.size() ? each[i] : overall); };
   const std::size_t recipients = envelope_.recipients().size();
+  bool taken = !replies_per_recipient() && overall.positive();
+  const auto one = [&](std::size_t i) {
+    const reply& r = i < each.size() ? each[i] : overall;
+    taken = taken || r.positive();
+    say(r);
+  };
   if (facts_.protocol == smtp::protocol::lmtp) {
     // RFC 2033 §4.2: one reply for each successful RCPT, in order.
     for (std::size_t i = 0; i < recipients; ++i) one(i);
@@ -343,6 +356,7 @@ GATEPOST_DECL void session::answer_message(const reply& overall, std::span<const
   } else {
     say(overall);
   }
+  if (taken) ++facts_.messages;
   const bool last_words = overall.code() == 421;  // RFC 5321 §3.8
   end_transaction();
   if (last_words) close_session(session_end::policy);
@@ -403,7 +417,8 @@ GATEPOST_DECL std::string_view session::quoted_id(int code) const {
 
 GATEPOST_DECL void session::say(const fixed_reply& r) {
   const std::size_t from = output_.size();
-  append_reply(output_, r, channel_->extensions.has(extension::enhancedstatuscodes), quoted_id(r.code));
+  append_reply(output_, r, channel_->extensions.has(extension::enhancedstatuscodes),
+               quoted_id(r.code));
   tap_output(from);
 }
 
@@ -411,7 +426,8 @@ GATEPOST_DECL void session::say(const reply& r) {
   // No reply at all, or one that ends nothing: a mistake of whoever answered.
   if (r.code() < 200 || r.code() / 100 == 3) return say(replies::local_error);
   const std::size_t from = output_.size();
-  r.append_to(output_, channel_->extensions.has(extension::enhancedstatuscodes), quoted_id(r.code()));
+  r.append_to(output_, channel_->extensions.has(extension::enhancedstatuscodes),
+              quoted_id(r.code()));
   tap_output(from);
 }
 

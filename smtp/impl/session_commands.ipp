@@ -1,7 +1,9 @@
 #ifndef GATEPOST_SMTP_IMPL_SESSION_COMMANDS_IPP
 #define GATEPOST_SMTP_IMPL_SESSION_COMMANDS_IPP
 
+#include <cassert>
 #include <charconv>
+#include <iterator>
 
 #include "smtp/base64.hpp"
 #include "smtp/session.hpp"
@@ -12,12 +14,14 @@ namespace detail {
 
 // Words that no SMTP client says first: HTTP requests that a browser was tricked into sending here.
 inline bool is_foreign_protocol(std::string_view word) {
-  for (const std::string_view w : {"GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS", "DELETE", "PRI"})
+  for (const std::string_view w :
+       {"GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS", "DELETE", "PRI"})
     if (equal_ignoring_case(w, word)) return true;
   return false;
 }
 
-// What the grammar of MAIL or RCPT has against a line. `address` is the enhanced code of a bad address.
+// What the grammar of MAIL or RCPT has against a line. `address` is the enhanced code of a bad
+// address.
 inline reply syntax_reply(errc e, enhanced_code address, std::string_view usage) {
   const auto because = [e] { return make_error_code(e).message(); };
   switch (e) {
@@ -30,8 +34,7 @@ inline reply syntax_reply(errc e, enhanced_code address, std::string_view usage)
     case errc::too_many_parameters: return {501, {5, 5, 4}, because()};
     case errc::bad_argument:
     case errc::missing_argument:
-    case errc::missing_angle_bracket:
-      return {501, {5, 5, 4}, "Syntax: " + std::string(usage)};
+    case errc::missing_angle_bracket: return {501, {5, 5, 4}, "Syntax: " + std::string(usage)};
     default: return {501, address, because()};
   }
 }
@@ -39,8 +42,9 @@ inline reply syntax_reply(errc e, enhanced_code address, std::string_view usage)
 }  // namespace detail
 
 GATEPOST_DECL const session::handler_row* session::find_handler(smtp::verb v) {
-  // One row per verb: who handles it, which extension it needs, whether it may come before TLS where TLS
-  // is required (RFC 3207 §4), whether it is idle talk, and whether it may have UTF-8.
+  // One row per verb: who handles it, which extension it needs, whether it may come before TLS
+  // where TLS is required (RFC 3207 §4), whether it is idle talk, and whether it may have UTF-8. In
+  // the order of smtp::verb.
   static constexpr handler_row rows[] = {
       {verb::helo, &session::on_hello, {}, false, true},
       {verb::ehlo, &session::on_hello, {}, true, true},
@@ -62,9 +66,11 @@ GATEPOST_DECL const session::handler_row* session::find_handler(smtp::verb v) {
       {verb::xclient, &session::on_xclient, extension::xclient, true, true},
       {verb::xforward, &session::on_xforward, extension::xforward, true, true},
   };
-  for (const handler_row& row : rows)
-    if (row.verb == v) return &row;
-  return nullptr;
+  static_assert(std::size(rows) == static_cast<std::size_t>(verb::xforward));
+  if (v == verb::unknown) return nullptr;
+  const handler_row& row = rows[static_cast<std::size_t>(v) - 1];
+  assert(row.verb == v);
+  return &row;
 }
 
 GATEPOST_DECL void session::handle(std::string_view line) {
@@ -85,7 +91,8 @@ GATEPOST_DECL void session::handle(std::string_view line) {
   if (row == nullptr) {
     if (!spoke_ && detail::is_foreign_protocol(c->word))
       end(reply(replies::go_away), session_end::protocol);
-    else bad_command(replies::unknown_command);
+    else
+      bad_command(replies::unknown_command);
     return;
   }
   if (const fixed_reply* why = objection_to(*c, *row)) {
@@ -106,21 +113,23 @@ GATEPOST_DECL const fixed_reply* session::objection_to(const command_line& c,
   if (channel_->require_tls && !facts_.tls && !row.before_tls) return &replies::tls_first;
   if (const fixed_reply* why = refusal_of(c.verb, phase_)) return why;
   if (c.ascii || row.utf8 == utf8_use::judged_by_handler) return nullptr;
-  // RFC 5321 §2.4: "Receiving systems SHOULD reject such commands, normally using '500 syntax error -
-  // invalid character' replies". RFC 6531 §3.7.4.2 has it in VRFY and EXPN.
+  // RFC 5321 §2.4: "Receiving systems SHOULD reject such commands, normally using '500 syntax error
+  // - invalid character' replies". RFC 6531 §3.7.4.2 has it in VRFY and EXPN.
   const bool allowed = row.utf8 == utf8_use::with_smtputf8 && known.has(extension::smtputf8);
   return allowed ? nullptr : &replies::not_ascii;
 }
 
 GATEPOST_DECL void session::tap_command(const command_line& c, std::string_view line) {
   const bool unknown = c.verb == verb::unknown;
-  const bool secret = unknown && after_auth_;  // the answers of a client that did not wait for challenges
+  const bool secret =
+      unknown && after_auth_;  // the answers of a client that did not wait for challenges
   if (!unknown) after_auth_ = c.verb == verb::auth;
   if (tap_ == nullptr) return;
   if (secret) return tap_input("(masked)");
   if (c.verb != verb::auth) return tap_input(line);
   const std::string_view mechanism = c.argument.substr(0, c.argument.find_first_of(" \t"));
-  const char* end = mechanism.empty() ? c.word.data() + c.word.size() : mechanism.data() + mechanism.size();
+  const char* end =
+      mechanism.empty() ? c.word.data() + c.word.size() : mechanism.data() + mechanism.size();
   tap_input(line.substr(0, static_cast<std::size_t>(end - line.data())));
 }
 
@@ -428,7 +437,8 @@ GATEPOST_DECL void session::on_xforward(const command_line& c) {
     }
     const auto same = [&](const named_value& v) { return equal_ignoring_case(v.name, a.name); };
     const auto old = std::find_if(facts_.forwarded.begin(), facts_.forwarded.end(), same);
-    if (old != facts_.forwarded.end()) old->value = std::move(told->text);
+    if (old != facts_.forwarded.end())
+      old->value = std::move(told->text);
     else if (facts_.forwarded.size() < list->items.size())
       facts_.forwarded.push_back(named_value{std::string(a.name), std::move(told->text)});
   }

@@ -18,12 +18,26 @@ GATEPOST_DECL std::span<char> session::prepare() {
 
 GATEPOST_DECL void session::received(std::size_t octets) { input_.commit(octets); }
 
-GATEPOST_DECL action session::read_more() const {
+GATEPOST_DECL bool session::read_more(action& todo) const {
   const session_limits& limits = channel_->limits;
-  action a{.kind = action_kind::read};
-  if (phase_ == smtp::phase::body) a.wait = limits.data_timeout;
-  else a.wait = spoke_ ? limits.command_timeout : limits.first_command_timeout;
-  return a;
+  todo.kind = action_kind::read;
+  if (phase_ == smtp::phase::body)
+    todo.wait = limits.data_timeout;
+  else
+    todo.wait = spoke_ ? limits.command_timeout : limits.first_command_timeout;
+  return true;
+}
+
+GATEPOST_DECL bool session::read(action& todo) {
+  switch (phase_) {
+    case smtp::phase::body:
+      if (!text_ended_) return chunked_ ? read_chunk(todo) : read_data(todo);
+      end_of_text();
+      return false;
+    case smtp::phase::auth: return read_auth_line(todo);
+    case smtp::phase::closed: return false;
+    default: return read_command(todo);
+  }
 }
 
 // --- Command lines -------------------------------------------------------------------------------
@@ -37,14 +51,14 @@ GATEPOST_DECL line_reader::result session::next_line(std::size_t limit) {
   return step;
 }
 
-GATEPOST_DECL std::optional<action> session::read_command() {
+GATEPOST_DECL bool session::read_command(action& todo) {
   const line_reader::result step = next_line(channel_->limits.command_line);
   switch (step.status) {
-    case line_status::need_more: return read_more();
+    case line_status::need_more: return read_more(todo);
     case line_status::line: handle(step.line); break;
     default: bad_line(step.status);
   }
-  return std::nullopt;
+  return false;
 }
 
 GATEPOST_DECL void session::bad_line(line_status status) {
@@ -57,68 +71,70 @@ GATEPOST_DECL void session::bad_line(line_status status) {
   }
 }
 
-GATEPOST_DECL std::optional<action> session::read_auth_line() {
+GATEPOST_DECL bool session::read_auth_line(action& todo) {
   const line_reader::result step = next_line(channel_->limits.auth_line);
-  if (step.status == line_status::need_more) return read_more();
+  if (step.status == line_status::need_more) return read_more(todo);
   phase_ = smtp::phase::ready;
   if (step.status != line_status::line) {
     // RFC 4954 §4: an over-long response gets 500 with 5.5.6 and ends the exchange.
     bad_line(step.status);
-    return std::nullopt;
+    return false;
   }
   tap_input("(response)");
   if (step.line == "*") {  // RFC 4954 §4: the client gives up
     bad_command(replies::cancelled_auth);
-    return std::nullopt;
+    return false;
   }
   std::optional<std::string> response = base64_decode(step.line);
   if (!response) {
     bad_command(replies::bad_base64);
-    return std::nullopt;
+    return false;
   }
   step_text_ = std::move(*response);
   auth_begins_ = false;
   has_auth_response_ = true;
   step_ = action_kind::auth_step;
-  return std::nullopt;
+  return false;
 }
 
 // --- Message text --------------------------------------------------------------------------------
 
-GATEPOST_DECL std::optional<action> session::read_text() {
-  return chunked_ ? read_chunk() : read_data();
-}
-
-GATEPOST_DECL std::optional<action> session::read_data() {
-  if (input_.empty()) return read_more();
+GATEPOST_DECL bool session::read_data(action& todo) {
+  if (input_.empty()) return read_more(todo);
   const data_step step = data_.next(input_.view());
   input_.consume(step.consumed);
-  return take_text(step, data_.size());
+  return take_text(step, data_.size(), todo);
 }
 
-GATEPOST_DECL std::optional<action> session::read_chunk() {
-  if (input_.empty() && chunk_.remaining() > 0) return read_more();
+GATEPOST_DECL bool session::read_chunk(action& todo) {
+  if (input_.empty() && chunk_.remaining() > 0) return read_more(todo);
   const data_step step = chunk_.next(input_.view());
   input_.consume(step.consumed);
-  return take_text(step, chunk_.size());
+  return take_text(step, chunk_.size(), todo);
 }
 
-GATEPOST_DECL std::optional<action> session::take_text(const data_step& step, std::uint64_t size) {
-  message_size_ = size;
-  if (size > channel_->limits.message) refuse_message(replies::message_too_big);
+GATEPOST_DECL bool session::take_text(const data_step& step, std::uint64_t size, action& todo) {
+  const std::uint64_t limit = channel_->limits.message;
+  const std::uint64_t before = std::exchange(message_size_, size);
   // Text that came with the end is handed out first: the end is dealt with by the next next().
   if (step.end) text_ended_ = true;
-  if (!refused_) {
-    if (step.text.empty()) return std::nullopt;
-    return action{.kind = action_kind::body, .text = step.text};
+  if (refused_) drained_ += size - before;
+  if (!refused_ && size > limit) {
+    refuse_message(replies::message_too_big);
+    drained_ = size - limit;
   }
-  drained_ += step.consumed;
+  if (!refused_) {
+    if (step.text.empty()) return false;
+    todo.kind = action_kind::body;
+    todo.text = step.text;
+    return true;
+  }
   if (drained_ > channel_->limits.drain) {
     const reply why = *refused_;
     end_transaction(&why);
     end(why, session_end::limit);
   }
-  return std::nullopt;
+  return false;
 }
 
 GATEPOST_DECL void session::end_of_text() {
@@ -138,8 +154,8 @@ GATEPOST_DECL void session::end_of_chunk() {
     const reply why = *std::exchange(refused_, std::nullopt);
     chunked_ = false;
     phase_ = phase_before_chunk_;
-    // RFC 3030 §2: be prepared "to accept and discard additional BDAT chunks already in the pipeline after
-    // the failed BDAT".
+    // RFC 3030 §2: be prepared "to accept and discard additional BDAT chunks already in the
+    // pipeline after the failed BDAT".
     const bool sent_ahead = skipping_chunks_;
     skipping_chunks_ = sent_ahead && !last_chunk_;
     if (!skipping_chunks_) drained_ = 0;
@@ -148,8 +164,8 @@ GATEPOST_DECL void session::end_of_chunk() {
   judge_message(chunk_.seen());
 }
 
-// All of the message is in, or a chunk that ends it early. What is wrong with it by itself is said here; the
-// rest is asked.
+// All of the message is in, or a chunk that ends it early. What is wrong with it by itself is said
+// here; the rest is asked.
 GATEPOST_DECL void session::judge_message(const violations& seen) {
   const fixed_reply* wrong = reply_for(seen);
   if (!refused_ && wrong != nullptr) refused_ = *wrong;
@@ -160,7 +176,8 @@ GATEPOST_DECL void session::judge_message(const violations& seen) {
     return;
   }
   const reply why = *std::exchange(refused_, std::nullopt);
-  // RFC 2033 §4.2: "after the final '.', the server returns one reply for each previously successful RCPT".
+  // RFC 2033 §4.2: "after the final '.', the server returns one reply for each previously
+  // successful RCPT".
   const bool one_each = facts_.protocol == smtp::protocol::lmtp && (!chunked_ || last_chunk_);
   const std::size_t recipients = envelope_.recipients().size();
   for (std::size_t i = 0; i < (one_each ? std::max<std::size_t>(recipients, 1) : 1); ++i) say(why);

@@ -30,8 +30,8 @@ inline std::error_code connection_error(int error) {
 
 }  // namespace detail
 
-// What Asio calls when a wait is over. Where the coroutine was dropped it is not resumed: `handler` owns
-// it, and destroys it.
+// What Asio calls when a wait is over. Where the coroutine was dropped it is not resumed: `handler`
+// owns it, and destroys it.
 template <class Handler>
 struct socket_transport::resumption {
   using executor_type = asio::associated_executor_t<Handler>;
@@ -119,8 +119,8 @@ GATEPOST_DECL asio::awaitable<std::error_code> socket_transport::wait(readiness 
   co_return errc::connection_lost;
 }
 
-// Until the socket is ready, or the deadline is over: then suspension_ says how that went. No coroutine of
-// its own: ten thousand idle sessions would have ten thousand frames more.
+// Until the socket is ready, or the deadline is over: then suspension_ says how that went. No
+// coroutine of its own: ten thousand idle sessions would have ten thousand frames more.
 GATEPOST_DECL asio::awaitable<void> socket_transport::suspend(readiness what) {
   const auto begin = [this, what](auto handler) {
     resumption<decltype(handler)> then{std::move(handler), suspension_};
@@ -165,7 +165,8 @@ GATEPOST_DECL void socket_transport::close() {
     send_tls_output();
   }
   std::error_code ignored;
-  if (lingers_ && !ended_ && peer_still_sends()) {
+  // Who does not read does not read our last words either.
+  if (lingers_ && !ended_ && !timed_out_ && peer_still_sends()) {
     socket_.shutdown(socket::shutdown_send, ignored);
     const int descriptor = socket_.release(ignored);
     if (!ignored) return local_.linger(descriptor);
@@ -243,8 +244,10 @@ GATEPOST_DECL asio::awaitable<std::error_code> socket_transport::handshake(time_
       if (waited) co_return waited;
       continue;
     }
-    if (raw.error) tls_->end_of_input();
-    else received = {local_.scratch().data(), raw.octets};
+    if (raw.error)
+      tls_->end_of_input();
+    else
+      received = {local_.scratch().data(), raw.octets};
   }
   tls_facts_ = tls_->facts();
   co_return std::error_code{};
@@ -316,7 +319,8 @@ GATEPOST_DECL endpoint socket_transport::peer() const {
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
   auto& self = const_cast<socket_transport&>(*this);
-  if (::getpeername(self.socket_.native_handle(), reinterpret_cast<sockaddr*>(&storage), &size) != 0)
+  if (::getpeername(self.socket_.native_handle(), reinterpret_cast<sockaddr*>(&storage), &size) !=
+      0)
     return {};
   return detail::to_endpoint(storage);
 }
@@ -325,7 +329,8 @@ GATEPOST_DECL endpoint socket_transport::local() const {
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
   auto& self = const_cast<socket_transport&>(*this);
-  if (::getsockname(self.socket_.native_handle(), reinterpret_cast<sockaddr*>(&storage), &size) != 0)
+  if (::getsockname(self.socket_.native_handle(), reinterpret_cast<sockaddr*>(&storage), &size) !=
+      0)
     return {};
   return detail::to_endpoint(storage);
 }

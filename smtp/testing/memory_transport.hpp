@@ -8,8 +8,8 @@
 //     EXPECT_EQ(c.client().read_all(), "250 ...");
 //     clock.advance(5min);                    // and see what the server does about silence
 //
-// Reads and writes can be made short, the window narrow, the other end half closed or gone. TLS is played:
-// a handshake succeeds when both ends ask for it, and nothing is encrypted. One thread.
+// Reads and writes can be made short, the window narrow, the other end half closed or gone. TLS is
+// played: a handshake succeeds when both ends ask for it, and nothing is encrypted. One thread.
 #ifndef GATEPOST_SMTP_TESTING_MEMORY_TRANSPORT_HPP
 #define GATEPOST_SMTP_TESTING_MEMORY_TRANSPORT_HPP
 
@@ -36,8 +36,9 @@ class memory_transport final : public transport {
  public:
   static constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
 
-  // --- What the test does --------------------------------------------------------------------------
-  // At most so many octets by one try_read or try_write.
+  // --- What the test does
+  // -------------------------------------------------------------------------- At most so many
+  // octets by one try_read or try_write.
   void limit_reads(std::size_t octets) { most_read_ = octets; }
   void limit_writes(std::size_t octets) { most_written_ = octets; }
   // At most so many octets that the other end has not read; then try_write would block.
@@ -58,7 +59,8 @@ class memory_transport final : public transport {
   // What tls() has after a handshake.
   void give_tls_facts(tls_facts facts) { facts_to_give_ = std::move(facts); }
 
-  // --- transport -----------------------------------------------------------------------------------
+  // --- transport
+  // -----------------------------------------------------------------------------------
   GATEPOST_DECL io_result try_read(std::span<char> into) override;
   GATEPOST_DECL io_result try_write(std::string_view text) override;
   GATEPOST_DECL asio::awaitable<std::error_code> wait(readiness what, time_point deadline) override;
@@ -79,7 +81,12 @@ class memory_transport final : public transport {
   enum class woken : std::uint8_t { no, by_change, by_cancel, by_clock };
 
   memory_transport(asio::any_io_executor executor, virtual_clock& clock, memory_transport& other)
-      : executor_(executor), clock_(clock), other_(other), event_(executor), deadline_(clock), late_(clock) {}
+      : executor_(executor),
+        clock_(clock),
+        other_(other),
+        event_(executor),
+        deadline_(clock),
+        late_(clock) {}
 
   bool is_ready(readiness what) const;
   std::size_t room() const;
@@ -99,9 +106,9 @@ class memory_transport final : public transport {
   bool waiting_ = false;
 
   std::string incoming_;
-  std::size_t read_ = 0;       // octets of incoming_ that were read
-  bool ended_ = false;         // nothing more will be sent by this end
-  bool closed_ = false;        // nor read
+  std::size_t read_ = 0;  // octets of incoming_ that were read
+  bool ended_ = false;    // nothing more will be sent by this end
+  bool closed_ = false;   // nor read
   bool broken_ = false;
   std::size_t most_read_ = no_limit;
   std::size_t most_written_ = no_limit;
@@ -137,6 +144,10 @@ class memory_connection {
   memory_transport client_;
   memory_transport server_;
 };
+
+// `t` again, for who wants to own a transport: smtp::client_connection does. Closes it when
+// destroyed; `t` outlives it.
+GATEPOST_DECL std::unique_ptr<transport> lend(memory_transport& t);
 
 }  // namespace gatepost::smtp::testing
 

@@ -1,7 +1,8 @@
 // Runs coroutines in tests: to their end, or until nothing more happens; never for ever.
 //
 //     const verdict v = testing::run(my_check.on_rcpt(context, to));
-//     testing::run(io, clock, client.send(message));   // the clock is turned whenever all wait for it
+//     testing::run(io, clock, client.send(message));   // the clock is turned whenever all wait for
+//     it
 #ifndef GATEPOST_SMTP_TESTING_RUN_HPP
 #define GATEPOST_SMTP_TESTING_RUN_HPP
 
@@ -10,6 +11,7 @@
 #include <asio/io_context.hpp>
 #include <chrono>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <utility>
@@ -34,19 +36,13 @@ inline void settle(asio::io_context& io) {
 
 namespace detail {
 
+// Shared with the coroutine: one that does not end in time may end later.
 template <class T>
 struct run_state {
   std::optional<T> value;
   std::exception_ptr error;
   bool ended = false;
 
-  void start(asio::io_context& io, asio::awaitable<T> what) {
-    asio::co_spawn(io, std::move(what), [this](std::exception_ptr e, T result) {
-      ended = true;
-      error = e;
-      if (!e) value.emplace(std::move(result));
-    });
-  }
   T take() {
     if (!ended) throw std::runtime_error("the coroutine does not end");
     if (error) std::rethrow_exception(error);
@@ -59,30 +55,43 @@ struct run_state<void> {
   std::exception_ptr error;
   bool ended = false;
 
-  void start(asio::io_context& io, asio::awaitable<void> what) {
-    asio::co_spawn(io, std::move(what), [this](std::exception_ptr e) {
-      ended = true;
-      error = e;
-    });
-  }
   void take() const {
     if (!ended) throw std::runtime_error("the coroutine does not end");
     if (error) std::rethrow_exception(error);
   }
 };
 
+template <class T>
+std::shared_ptr<run_state<T>> start(asio::io_context& io, asio::awaitable<T> what) {
+  auto state = std::make_shared<run_state<T>>();
+  asio::co_spawn(io, std::move(what), [state](std::exception_ptr e, T result) {
+    state->ended = true;
+    state->error = e;
+    if (!e) state->value.emplace(std::move(result));
+  });
+  return state;
+}
+
+inline std::shared_ptr<run_state<void>> start(asio::io_context& io, asio::awaitable<void> what) {
+  auto state = std::make_shared<run_state<void>>();
+  asio::co_spawn(io, std::move(what), [state](std::exception_ptr e) {
+    state->ended = true;
+    state->error = e;
+  });
+  return state;
+}
+
 }  // namespace detail
 
-// Runs `what` to its end and gives its result, or throws what it throws. std::runtime_error where it does
-// not end: waits for nothing, or longer than `patience`.
+// Runs `what` to its end and gives its result, or throws what it throws. std::runtime_error where
+// it does not end: waits for nothing, or longer than `patience`.
 template <class T>
 T run(asio::io_context& io, asio::awaitable<T> what) {
-  detail::run_state<T> state;
-  state.start(io, std::move(what));
+  const auto state = detail::start(io, std::move(what));
   io.restart();
   const auto until = std::chrono::steady_clock::now() + patience;
-  while (!state.ended && io.run_one_until(until) > 0) continue;
-  return state.take();
+  while (!state->ended && io.run_one_until(until) > 0) continue;
+  return state->take();
 }
 
 // The same, with `clock` turned to its next alarm whenever nothing else is to be done.
@@ -90,11 +99,11 @@ template <class T>
 T run(asio::io_context& io, virtual_clock& clock, asio::awaitable<T> what) {
   // No test waits for so many things one after the other.
   constexpr int most_turns = 100000;
-  detail::run_state<T> state;
-  state.start(io, std::move(what));
+  const auto state = detail::start(io, std::move(what));
   settle(io);
-  for (int turns = 0; !state.ended && turns < most_turns && clock.advance_to_next(); ++turns) settle(io);
-  return state.take();
+  for (int turns = 0; !state->ended && turns < most_turns && clock.advance_to_next(); ++turns)
+    settle(io);
+  return state->take();
 }
 
 // On an io_context of its own.

@@ -4,18 +4,19 @@
 //     s.server("220 ").client("EHLO a.example\r\n").server("250-")
 //         .client("MAIL FROM:<a@a.example>\r\nRCPT TO:<b@b.example>\r\n")
 //         .server("250 2.1.0 Sender OK\r\n")
-//         .asks(stage::rcpt, verdict::refuse({550, {5, 1, 1}, "nobody"})).server("550 5.1.1 nobody\r\n")
-//         .client("QUIT\r\n").server("221 ").closed();
+//         .asks(stage::rcpt, verdict::refuse({550, {5, 1, 1}, "nobody"})).server("550 5.1.1
+//         nobody\r\n") .client("QUIT\r\n").server("221 ").closed();
 //     EXPECT_EQ(s.check(), "");
 //
-// What stands between two texts of the client belongs to the first: what the server says in return, in
-// order, and what it asks, in order; how the two interleave does not matter, so that pipelining changes
-// nothing. A server() text that ends in CRLF is compared whole; another one is how a reply begins, whose
-// rest may be anything, further lines included. Questions that the script does not mention pass.
+// What stands between two texts of the client belongs to the first: what the server says in return,
+// in order, and what it asks, in order; how the two interleave does not matter, so that pipelining
+// changes nothing. A server() text that ends in CRLF is compared whole; another one is how a reply
+// begins, whose rest may be anything, further lines included. Questions that the script does not
+// mention pass.
 //
-// check() plays the script as it stands; octet by octet; with each text of the client cut in two at each
-// place; and with each mishap (loss, silence, a stop, a policy that throws) at each step. What it returns
-// is what went wrong, for people; nothing is printed, and no test framework is needed.
+// check() plays the script as it stands; octet by octet; with each text of the client cut in two at
+// each place; and with each mishap (loss, silence, a stop, a policy that throws) at each step. What
+// it returns is what went wrong, for people; nothing is printed, and no test framework is needed.
 #ifndef GATEPOST_SMTP_TESTING_SCRIPT_HPP
 #define GATEPOST_SMTP_TESTING_SCRIPT_HPP
 
@@ -37,17 +38,17 @@
 
 namespace gatepost::smtp::testing {
 
-// What is wrong with what a server said, by RFC 5321 §4.2 and §4.5.3.1.5; empty: it is a sequence of whole
-// replies.
+// What is wrong with what a server said, by RFC 5321 §4.2 and §4.5.3.1.5; empty: it is a sequence
+// of whole replies.
 GATEPOST_DECL std::string reply_fault(std::string_view wire);
 
 // How a played script went.
 struct script_run {
   script_run() = default;
 
-  std::string problem;                  // empty: as written
-  std::string wire;                     // all that the server said
-  std::vector<std::string> messages;    // the text of each message for which stage::message was asked
+  std::string problem;                // empty: as written
+  std::string wire;                   // all that the server said
+  std::vector<std::string> messages;  // the text of each message for which stage::message was asked
   std::vector<std::string> questions;   // "connect", "helo", ..., "auth_step", "etrn", "start_tls"
   std::vector<std::string> refusals;    // what the engine itself said of messages (action::said)
   std::vector<std::string> transcript;  // "C: MAIL FROM:<>", "S: 250 2.1.0 Sender OK"
@@ -60,21 +61,25 @@ class script {
  public:
   explicit script(channel settings = {}) : settings_(std::move(settings)) {}
 
-  // --- Surroundings --------------------------------------------------------------------------------
+  // --- Surroundings
+  // --------------------------------------------------------------------------------
   GATEPOST_DECL script& facts(session_facts f);
   GATEPOST_DECL script& abilities(session_abilities can);
 
-  // --- What the client does ------------------------------------------------------------------------
+  // --- What the client does
+  // ------------------------------------------------------------------------
   GATEPOST_DECL script& client(std::string_view octets);
   // Its connection ends; it says nothing for too long.
   GATEPOST_DECL script& leaves();
   GATEPOST_DECL script& stays_silent();
 
-  // --- What else happens ---------------------------------------------------------------------------
+  // --- What else happens
+  // ---------------------------------------------------------------------------
   GATEPOST_DECL script& stops();
   GATEPOST_DECL script& switches(const channel& settings);
 
-  // --- What the engine does in return --------------------------------------------------------------
+  // --- What the engine does in return
+  // --------------------------------------------------------------
   GATEPOST_DECL script& server(std::string_view text);
   // A question of this stage, and its answer.
   GATEPOST_DECL script& asks(stage s, verdict answer = verdict::pass());
@@ -95,17 +100,19 @@ class script {
   // The connection is closed, for this reason.
   GATEPOST_DECL script& closed(session_end why = session_end::quit);
 
-  // --- Playing it ----------------------------------------------------------------------------------
+  // --- Playing it
+  // ----------------------------------------------------------------------------------
   GATEPOST_DECL script_run play() const;
 
   // Everything below, on top of play(). Empty: all is as it should be.
   GATEPOST_DECL std::string check() const;
-  // The same conversation octet by octet, and with each text cut in two at each place (of a text of more
-  // than max_cut octets: at its ends).
+  // The same conversation octet by octet, and with each text cut in two at each place (of a text of
+  // more than max_cut octets: at its ends).
   GATEPOST_DECL std::string check_splits() const;
-  // After each text, and in the middle of it: the client leaves, or is silent, or the server stops. At
-  // each question: the client leaves, the policy throws, or the server ends the session. Each time the
-  // engine comes to its end, with the one reply that it owes, and leaves no transaction open.
+  // After each text, and in the middle of it: the client leaves, or is silent, or the server stops.
+  // At each question: the client leaves, the policy throws, or the server ends the session. Each
+  // time the engine comes to its end, with the one reply that it owes, and leaves no transaction
+  // open.
   GATEPOST_DECL std::string check_lost_at_every_step() const;
 
  private:
@@ -151,9 +158,9 @@ class script {
 
   // What is done differently in a run.
   struct variation {
-    std::size_t piece = 0;            // 0: whole texts
-    std::size_t cut_step = nowhere;   // this text is cut
-    std::size_t cut_at = 0;           // here
+    std::size_t piece = 0;           // 0: whole texts
+    std::size_t cut_step = nowhere;  // this text is cut
+    std::size_t cut_at = 0;          // here
     mishap trouble = mishap::none;
     std::size_t trouble_step = nowhere;      // before this step is done
     std::size_t trouble_at = nowhere;        // or when so much of its text was sent

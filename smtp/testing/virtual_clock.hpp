@@ -1,7 +1,7 @@
 // A clock whose hands the test turns: deadlines without waiting.
 //
-// What waits for a time sets an `alarm`; advance() rings the alarms that come due, in their order and each
-// at its time. testing::memory_transport reads its deadlines from one. One thread.
+// What waits for a time sets an `alarm`; advance() rings the alarms that come due, in their order
+// and each at its time. testing::memory_transport reads its deadlines from one. One thread.
 #ifndef GATEPOST_SMTP_TESTING_VIRTUAL_CLOCK_HPP
 #define GATEPOST_SMTP_TESTING_VIRTUAL_CLOCK_HPP
 
@@ -21,7 +21,8 @@ class virtual_clock {
   using time_point = std::chrono::steady_clock::time_point;
   using duration = std::chrono::steady_clock::duration;
 
-  // Something that happens once, when its time has come. Unset when destroyed; the clock outlives it.
+  // Something that happens once, when its time has come. Unset when destroyed; the clock outlives
+  // it.
   class alarm {
    public:
     explicit alarm(virtual_clock& clock) : clock_(clock) { clock_.alarms_.push_back(this); }

@@ -320,6 +320,21 @@ TEST(border_mta_config, is_read_as_it_is_written) {
   }
 }
 
+// What docs/configuration.md shows works.
+TEST(border_mta_config, examples_of_the_documentation_are_right) {
+  const std::string page = read_file("docs/configuration.md");
+  const std::string begin = "```toml\n";
+  std::size_t blocks = 0;
+  for (std::size_t at = page.find(begin); at != page.npos; at = page.find(begin, at)) {
+    at += begin.size();
+    std::string toml = page.substr(at, page.find("```", at) - at);
+    if (toml.find("[routes]") == toml.npos) toml += least;
+    EXPECT_EQ(all_errors(parse(toml)), "") << toml;
+    ++blocks;
+  }
+  EXPECT_GE(blocks, 5u);
+}
+
 // No input makes it do worse than answer: every prefix of a file with everything in it.
 TEST(border_mta_config, survives_any_prefix) {
   const std::string toml = uncommented(read_file(documented));
@@ -343,9 +358,12 @@ rules = [
   "example.test  discard",
   "other.test    to the moon",
   "third.test    users: alice",
+  "fourth.test   smtp:[mx.fourth.test], smtp:fifth.test",
 ]
 )");
-  ASSERT_EQ(p.errors.size(), 2u) << all_errors(p);
+  ASSERT_EQ(p.errors.size(), 3u) << all_errors(p);
+  EXPECT_EQ(p.errors[2].line, 7u) << p.errors[2].text();
+  EXPECT_TRUE(p.errors[2].what.starts_with("MX records are not looked up")) << p.errors[2].text();
   EXPECT_EQ(p.errors[0].line, 4u) << p.errors[0].text();
   EXPECT_EQ(p.errors[0].what, "\"example.test\" has a route already");
   EXPECT_EQ(p.errors[1].line, 5u) << p.errors[1].text();

@@ -1,4 +1,5 @@
-// What the tests of relay and cut_through share: clients without sockets, and a log of what happened.
+// What the tests of relay and cut_through share: clients without sockets, and a log of what
+// happened.
 #ifndef GATEPOST_TESTS_ROUTING_RELAY_SUPPORT_HPP
 #define GATEPOST_TESTS_ROUTING_RELAY_SUPPORT_HPP
 
@@ -156,7 +157,8 @@ class mail_session {
   }
 
   // DATA, in pieces of `step` octets, to all recipients.
-  smtp::delivery_outcome data(asio::io_context& io, std::string_view text, std::size_t step = 65536) {
+  smtp::delivery_outcome data(asio::io_context& io, std::string_view text,
+                              std::size_t step = 65536) {
     std::unique_ptr<smtp::intake> message = begin(io, text, step);
     smtp::disposition what = to_all();
     smtp::delivery_outcome outcome = testing::run(io, message->commit(what));
@@ -217,14 +219,16 @@ struct relay_bench {
   }
 
   // Sends some_text; the id under which it is kept.
-  std::string send(std::initializer_list<std::string_view> to, std::string_view from = "<s@a.test>") {
+  std::string send(std::initializer_list<std::string_view> to,
+                   std::string_view from = "<s@a.test>") {
     mail_session client(*relay);
     const smtp::delivery_outcome outcome = client.from(from).to(io, to).data(io, some_text);
     EXPECT_TRUE(outcome.overall.positive()) << outcome.overall.to_string();
     return outcome.queue_id;
   }
 
-  // Until so many attempts have been made, of recipients, in all; and what they led to is in the spool.
+  // Until so many attempts have been made, of recipients, in all; and what they led to is in the
+  // spool.
   bool settled(std::size_t attempts) {
     return run_until(io, [&] { return log.count() >= attempts && relay->stats().active == 0; });
   }

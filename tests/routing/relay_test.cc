@@ -73,7 +73,8 @@ TEST_F(Relay, AnswersWithTheQueueId) {
   bench.routes.add("b.test", hop.hop());
   bench.start();
   mail_session client(*bench.relay);
-  const auto outcome = client.from("<s@a.test>").to(bench.io, {"r@b.test"}).data(bench.io, some_text);
+  const auto outcome =
+      client.from("<s@a.test>").to(bench.io, {"r@b.test"}).data(bench.io, some_text);
   EXPECT_EQ(outcome.overall.to_string(), "250 2.0.0 OK queued as " + outcome.queue_id);
 }
 
@@ -168,7 +169,8 @@ TEST_F(Relay, WhomTheRoutesNoLongerKnowFailsAndIsKept) {
   EXPECT_EQ(r.attempts, 2u);
 }
 
-// --- Who may send, and to whom --------------------------------------------------------------------
+// --- Who may send, and to whom
+// --------------------------------------------------------------------
 
 TEST_F(Relay, AnUnknownDomainIsNotRelayedTo) {
   bench.routes.add("b.test", hop.hop());
@@ -194,9 +196,8 @@ TEST_F(Relay, TheDefaultRouteIsNotForStrangers) {
     bool may;
   };
   const client clients[] = {
-      {"192.0.2.1", "", false},        {"198.51.100.77", "", true},
-      {"2001:db8::7", "", true},       {"2001:db9::7", "", false},
-      {"127.0.0.1", "", false},        {"192.0.2.1", "user", true},
+      {"192.0.2.1", "", false},          {"198.51.100.77", "", true}, {"2001:db8::7", "", true},
+      {"2001:db9::7", "", false},        {"127.0.0.1", "", false},    {"192.0.2.1", "user", true},
       {"::ffff:198.51.100.7", "", true},
   };
   for (const client& c : clients) {
@@ -236,7 +237,8 @@ TEST_F(Relay, PostmasterMayBeSomebody) {
   EXPECT_THAT(delivered().rcpt, ElementsAre("RCPT TO:<root@b.test>"));
 }
 
-// --- A router that is in trouble ------------------------------------------------------------------
+// --- A router that is in trouble
+// ------------------------------------------------------------------
 
 class moody_router final : public router {
  public:
@@ -286,7 +288,8 @@ TEST_F(Relay, ARouterThatCannotTellPutsOff) {
   EXPECT_EQ(delivered().text, some_text);
 }
 
-// --- Hold, take back, remove ----------------------------------------------------------------------
+// --- Hold, take back, remove
+// ----------------------------------------------------------------------
 
 TEST_F(Relay, AHeldMessageWaitsForSomebody) {
   bench.routes.add("b.test", hop.hop());
@@ -316,7 +319,8 @@ TEST_F(Relay, AHeldMessageWaitsForSomebody) {
   EXPECT_FALSE(gatepost::testing::run(bench.io, bench.relay->release(outcome.queue_id)));
   ASSERT_TRUE(bench.settled(2));
   EXPECT_THAT(hop.messages(), SizeIs(2));
-  EXPECT_EQ(gatepost::testing::run(bench.io, bench.relay->release("nothing")), smtp::errc::not_found);
+  EXPECT_EQ(gatepost::testing::run(bench.io, bench.relay->release("nothing")),
+            smtp::errc::not_found);
 }
 
 TEST_F(Relay, AMessageThatWasTakenBackIsNeverDelivered) {

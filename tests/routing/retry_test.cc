@@ -26,9 +26,11 @@ std::chrono::milliseconds wait_after(std::uint32_t attempts, double random = mid
 }
 
 TEST(Retry, BacksOffExponentiallyUpToTheLongestWait) {
-  const std::chrono::minutes expected[] = {5min, 10min, 20min, 40min, 80min, 160min, 240min, 240min};
+  const std::chrono::minutes expected[] = {5min,  10min,  20min,  40min,
+                                           80min, 160min, 240min, 240min};
   std::uint32_t attempts = 0;
-  for (const std::chrono::minutes wait : expected) EXPECT_EQ(wait_after(++attempts), wait) << attempts;
+  for (const std::chrono::minutes wait : expected)
+    EXPECT_EQ(wait_after(++attempts), wait) << attempts;
 }
 
 TEST(Retry, TwoAttemptsInTheFirstHourAsRfc5321Advises) {

@@ -303,6 +303,19 @@ TEST_F(rocksdb_spool_test, says_what_is_wrong_with_a_directory) {
   EXPECT_EQ(problem_of(rocksdb_spool_options("")), ": no directory is given for the spool");
 }
 
+// RocksDB would report it once, and have thrown everything away at the next start.
+TEST_F(rocksdb_spool_test, does_not_begin_anew_where_its_database_lost_its_head) {
+  const std::string id = run(put(*spool, "text"));
+  spool.reset();
+  const std::string current = options.directory + "/db/CURRENT";
+  std::filesystem::rename(current, scratch / "CURRENT");
+  for (int start = 0; start < 3; ++start)
+    EXPECT_NE(problem_of(options).find("restore db/ from a backup"), std::string::npos);
+  std::filesystem::rename(scratch / "CURRENT", current);
+  reopen();
+  EXPECT_EQ(*text_of(*spool, id), "text");
+}
+
 TEST_F(rocksdb_spool_test, says_that_it_may_not_write) {
   const tests::without_root_powers like_others;
   const rocksdb_spool_options other(scratch / "unwritable");

@@ -1,7 +1,8 @@
-// A next hop on a loopback socket, which does what a test tells it to, also what no good server does.
+// A next hop on a loopback socket, which does what a test tells it to, also what no good server
+// does.
 //
-// It serves any number of connections on the test's io_context. Commands are answered by `answer`, where
-// that says something, and else as a server does that takes everything.
+// It serves any number of connections on the test's io_context. Commands are answered by `answer`,
+// where that says something, and else as a server does that takes everything.
 #ifndef GATEPOST_TESTS_ROUTING_WIRE_HOP_HPP
 #define GATEPOST_TESTS_ROUTING_WIRE_HOP_HPP
 
@@ -47,7 +48,7 @@ class wire_hop {
 
   // What `answer` may say beside replies.
   static constexpr std::string_view drop = "drop";      // close the connection, without a word
-  static constexpr std::string_view silent = "silent";  // say nothing, ever
+  static constexpr std::string_view silent = "silent";  // say nothing, from now on
 
   explicit wire_hop(asio::io_context& io) : io_(io), state_(std::make_shared<state>(io)) {
     asio::co_spawn(io, accept_all(state_), [](std::exception_ptr) {});
@@ -61,8 +62,9 @@ class wire_hop {
 
   // --- What it does ------------------------------------------------------------------------------
 
-  // By connection (from 1) and line: the reply, or one of the above, or "": as usual. The line is "" for the
-  // greeting, "." for the end of a message, and for LMTP ". RCPT TO:<...>" once per recipient.
+  // By connection (from 1) and line: the reply, or one of the above, or "": as usual. The line is
+  // "" for the greeting, "." for the end of a message, and for LMTP ". RCPT TO:<...>" once per
+  // recipient.
   using answers = std::function<std::string(int, std::string_view)>;
   void answer(answers how) { state_->answer = std::move(how); }
   // Answers lines that begin so.
@@ -73,8 +75,8 @@ class wire_hop {
   void serve_tls(const smtp::server_context& context) { state_->tls = &context; }
   void speak_lmtp() { state_->lmtp = true; }
 
-  // Connections are refused from now on; those that are there stay. The io_context is then out of work
-  // when they end.
+  // Connections are refused from now on; those that are there stay. The io_context is then out of
+  // work when they end.
   void go_away() {
     std::error_code ignored;
     state_->acceptor.close(ignored);
@@ -88,6 +90,11 @@ class wire_hop {
   void drop_connections() {
     for (smtp::socket_transport* t : state_->open) t->close();
     state_->open.clear();
+  }
+
+  // Unasked.
+  void say_to_all(std::string_view octets) {
+    for (smtp::socket_transport* t : state_->open) t->try_write(octets);
   }
 
   // --- What it has seen --------------------------------------------------------------------------
@@ -112,7 +119,8 @@ class wire_hop {
 
  private:
   struct state {
-    explicit state(asio::io_context& io) : io(io), acceptor(io, {asio::ip::address_v4::loopback(), 0}) {}
+    explicit state(asio::io_context& io)
+        : io(io), acceptor(io, {asio::ip::address_v4::loopback(), 0}) {}
     asio::io_context& io;
     tcp::acceptor acceptor;
     answers answer;
@@ -228,12 +236,13 @@ class wire_hop {
     asio::awaitable<bool> say(std::string line, std::string usual) {
       std::string said = s_->answer ? s_->answer(number_, line) : "";
       if (said.empty()) said = usual;
+      mute_ = mute_ || said == silent;
       last_code_ = said.front();
       if (said == drop) {
         t_.close();
         co_return false;
       }
-      if (said == silent) co_return true;
+      if (mute_) co_return true;
       said += "\r\n";
       const std::error_code failed = co_await smtp::write_all(t_, said, soon());
       // RFC 5321 §3.8.
@@ -245,7 +254,7 @@ class wire_hop {
       const bool is_text = end.front() == '.';
       for (;;) {
         if (const auto found = is_text ? take_text_from_input() : take_line()) co_return found;
-        char buffer[4096];
+        char buffer[65536];
         const smtp::io_result r = t_.try_read(std::span<char>(buffer));
         input_.append(buffer, r.octets);
         if (!r.error) continue;
@@ -264,7 +273,9 @@ class wire_hop {
     }
 
     std::optional<std::string> take_text_from_input() {
-      std::size_t end = input_.starts_with(".\r\n") ? 0 : input_.find("\r\n.\r\n");
+      std::size_t end = input_.starts_with(".\r\n") ? 0 : input_.find("\r\n.\r\n", searched_);
+      searched_ =
+          end == std::string::npos ? input_.size() - std::min<std::size_t>(input_.size(), 4) : 0;
       if (end == std::string::npos) return std::nullopt;
       if (!input_.starts_with(".\r\n")) end += 2;
       std::string text;
@@ -283,8 +294,10 @@ class wire_hop {
     smtp::socket_transport t_;
     std::list<smtp::socket_transport*>::iterator place_;
     std::string input_;
+    std::size_t searched_ = 0;  // octets of it in which no end of a text is
     taken_message message_;
     char last_code_ = '2';
+    bool mute_ = false;
   };
 
   static asio::awaitable<void> serve(std::shared_ptr<session> one) { co_await one->serve(); }

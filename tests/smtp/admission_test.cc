@@ -16,7 +16,9 @@ const admission::time_point start{1h};
 ip_address ip(std::string_view text) { return *parse_ip_address(text); }
 
 ip_address numbered(unsigned i) {
-  return ip_address(ip_address::v4_octets{10, static_cast<std::uint8_t>(i >> 16), static_cast<std::uint8_t>(i >> 8), static_cast<std::uint8_t>(i)});
+  return ip_address(ip_address::v4_octets{10, static_cast<std::uint8_t>(i >> 16),
+                                          static_cast<std::uint8_t>(i >> 8),
+                                          static_cast<std::uint8_t>(i)});
 }
 
 TEST(admission, total) {
@@ -72,8 +74,25 @@ TEST(admission, rate_per_network) {
   EXPECT_EQ(a.enter(ip("192.0.2.1"), start + 500ms), admittance::network_too_fast);
   EXPECT_EQ(a.enter(ip("192.0.2.2"), start + 500ms), admittance::admitted);
   a.leave(ip("192.0.2.1"));
-  EXPECT_EQ(a.enter(ip("192.0.2.1"), start + 900ms), admittance::network_too_fast);  // remembered without a session
+  EXPECT_EQ(a.enter(ip("192.0.2.1"), start + 900ms),
+            admittance::network_too_fast);  // remembered without a session
   EXPECT_EQ(a.enter(ip("192.0.2.1"), start + 1900ms), admittance::admitted);
+}
+
+// Connections whose client is not known yet count in all, and nowhere else.
+TEST(admission, held) {
+  admission a({.total = 2, .per_network = 1});
+  EXPECT_EQ(a.hold(), admittance::admitted);
+  EXPECT_EQ(a.hold(), admittance::admitted);
+  EXPECT_EQ(a.sessions(), 0U);
+  EXPECT_EQ(a.hold(), admittance::too_many);
+  EXPECT_EQ(a.enter(ip("192.0.2.1"), start), admittance::too_many);
+  a.release();
+  EXPECT_EQ(a.enter(ip("192.0.2.1"), start), admittance::admitted);
+  EXPECT_EQ(a.hold(), admittance::too_many);
+  a.release();
+  EXPECT_EQ(a.hold(), admittance::admitted);
+  EXPECT_EQ(a.sessions(), 1U);
 }
 
 TEST(admission, leave_without_enter_is_nothing) {
@@ -105,7 +124,11 @@ TEST(admission, remembers_so_many_networks) {
 }
 
 TEST(admission, a_global_rate_leaves_no_traces_of_who_was_turned_away) {
-  admission a({.total = 0, .per_network = 0, .per_second = 1, .per_second_and_network = 1, .remembered = 10});
+  admission a({.total = 0,
+               .per_network = 0,
+               .per_second = 1,
+               .per_second_and_network = 1,
+               .remembered = 10});
   EXPECT_EQ(a.enter(numbered(0), start), admittance::admitted);
   for (unsigned i = 1; i < 100; ++i) EXPECT_EQ(a.enter(numbered(i), start), admittance::too_fast);
   EXPECT_EQ(a.sessions(), 1U);
@@ -117,7 +140,8 @@ TEST(admission, names_and_replies) {
   EXPECT_EQ(to_string(admittance::too_many_of_network), "connections_per_network");
   EXPECT_EQ(to_string(admittance::too_fast), "sessions_per_second");
   EXPECT_EQ(to_string(admittance::network_too_fast), "sessions_per_second_and_network");
-  for (const admittance why : {admittance::too_many, admittance::too_many_of_network, admittance::too_fast, admittance::network_too_fast})
+  for (const admittance why : {admittance::too_many, admittance::too_many_of_network,
+                               admittance::too_fast, admittance::network_too_fast})
     EXPECT_EQ(refusal_of(why).code, 421);
 }
 

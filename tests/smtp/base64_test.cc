@@ -10,8 +10,13 @@ namespace {
 
 // RFC 4648 §10
 TEST(base64, test_vectors) {
-  const std::pair<std::string, std::string> vectors[] = {{"", ""},         {"f", "Zg=="},     {"fo", "Zm8="},        {"foo", "Zm9v"},
-                                                         {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+  const std::pair<std::string, std::string> vectors[] = {{"", ""},
+                                                         {"f", "Zg=="},
+                                                         {"fo", "Zm8="},
+                                                         {"foo", "Zm9v"},
+                                                         {"foob", "Zm9vYg=="},
+                                                         {"fooba", "Zm9vYmE="},
+                                                         {"foobar", "Zm9vYmFy"}};
   for (const auto& [octets, text] : vectors) {
     EXPECT_EQ(base64_encode(octets), text);
     EXPECT_EQ(base64_decode(text), octets);
@@ -27,10 +32,13 @@ TEST(base64, every_octet_there_and_back) {
   }
 }
 
-// RFC 4648 §3.1, §3.3, §3.5: no line feeds, nothing outside the alphabet, padding, and zero pad bits.
+// RFC 4648 §3.1, §3.3, §3.5: no line feeds, nothing outside the alphabet, padding, and zero pad
+// bits.
 TEST(base64, strict) {
-  for (const std::string_view wrong : {"Z", "Zg", "Zg=", "Zg===", "=", "==", "===", "====", "Zg==Zg==", "Zm9v\n", "Zm9v ", " Zm9", "Zm-v", "Zm_v",
-                                       "Zh==", "Zm9=", "Zm9v=", "Z===", "Zm\x80v", "=g==", "Zg=v"})
+  for (const std::string_view wrong :
+       {"Z",    "Zg",       "Zg=",    "Zg===", "=",       "==",   "===",
+        "====", "Zg==Zg==", "Zm9v\n", "Zm9v ", " Zm9",    "Zm-v", "Zm_v",
+        "Zh==", "Zm9=",     "Zm9v=",  "Z===",  "Zm\x80v", "=g==", "Zg=v"})
     EXPECT_FALSE(base64_decode(wrong)) << wrong;
   EXPECT_FALSE(base64_decode(std::string_view("Zm\0v", 4)));
 }

@@ -38,7 +38,9 @@ TEST(command, splits_verb_and_argument) {
       {"HELO:", verb::unknown, "HELO:", ""},
       {"\x4E\x4F\x6F\x70", verb::noop, "NOop", ""},
       // One bit off a letter is no letter.
-      {"\x0E" "OOP", verb::unknown, "", ""},
+      {"\x0E"
+       "OOP",
+       verb::unknown, "", ""},
       {"DAT!", verb::unknown, "DAT!", ""},
       {"QUI\x54", verb::quit, "QUIT", ""},
       {"@ATA", verb::unknown, "@ATA", ""},
@@ -78,14 +80,18 @@ TEST(command, what_is_no_command_line) {
     const bool control = (c < 32 && c != '\t') || c == 127;
     const auto got = parse_command(line);
     EXPECT_EQ(got.has_value(), !control) << c;
-    if (control) EXPECT_EQ(got.error(), errc::control_character);
-    else EXPECT_EQ(got->ascii, c < 128) << c;
+    if (control)
+      EXPECT_EQ(got.error(), errc::control_character);
+    else
+      EXPECT_EQ(got->ascii, c < 128) << c;
   }
 }
 
 TEST(command, mail_with_everything) {
   const auto m = parse_mail(
-      "FROM:<@r.example:a@b.example> SIZE=12 BODY=BINARYMIME SMTPUTF8 REQUIRETLS PRDR RET=HDRS ENVID=a+2Bb AUTH=c+40d SOLICIT=x:y", all_offered);
+      "FROM:<@r.example:a@b.example> SIZE=12 BODY=BINARYMIME SMTPUTF8 REQUIRETLS PRDR RET=HDRS "
+      "ENVID=a+2Bb AUTH=c+40d SOLICIT=x:y",
+      all_offered);
   ASSERT_TRUE(m);
   const mail_parameters& p = m->parameters;
   EXPECT_EQ(m->reverse_path.box.text, "a@b.example");
@@ -96,7 +102,8 @@ TEST(command, mail_with_everything) {
   EXPECT_EQ(p.envid, "a+2Bb");
   EXPECT_EQ(p.auth, "c+40d");
   EXPECT_EQ(p.solicit, "x:y");
-  EXPECT_TRUE(p.given.has(extension::size) && p.given.has(extension::dsn) && p.given.has(extension::auth));
+  EXPECT_TRUE(p.given.has(extension::size) && p.given.has(extension::dsn) &&
+              p.given.has(extension::auth));
   EXPECT_FALSE(p.given.has(extension::pipelining));
 }
 
@@ -179,22 +186,26 @@ TEST(command, at_most_so_many_parameters) {
   EXPECT_TRUE(parse_mail("FROM:<> SIZE=1 PRDR", two));
   EXPECT_EQ(parse_mail("FROM:<> SIZE=1 PRDR SMTPUTF8", two).error(), errc::too_many_parameters);
   two.max_parameters = 1;
-  EXPECT_EQ(parse_rcpt("TO:<a@b.c> NOTIFY=NEVER ORCPT=a;b", two, false).error(), errc::too_many_parameters);
+  EXPECT_EQ(parse_rcpt("TO:<a@b.c> NOTIFY=NEVER ORCPT=a;b", two, false).error(),
+            errc::too_many_parameters);
 }
 
 TEST(command, rcpt) {
-  const auto r = parse_rcpt("TO:<a@b.example> NOTIFY=success,DELAY ORCPT=rfc822;a@b.example", all_offered, false);
+  const auto r = parse_rcpt("TO:<a@b.example> NOTIFY=success,DELAY ORCPT=rfc822;a@b.example",
+                            all_offered, false);
   ASSERT_TRUE(r);
   EXPECT_EQ(r->forward_path.box.text, "a@b.example");
   EXPECT_EQ(r->parameters.notify, notify_success | notify_delay);
   EXPECT_EQ(r->parameters.orcpt, "rfc822;a@b.example");
-  EXPECT_EQ(parse_rcpt("TO:<a@b.c> NOTIFY=NEVER", all_offered, false)->parameters.notify, notify_never);
+  EXPECT_EQ(parse_rcpt("TO:<a@b.c> NOTIFY=NEVER", all_offered, false)->parameters.notify,
+            notify_never);
   EXPECT_EQ(parse_rcpt("TO:<a@b.c>", all_offered, false)->parameters.notify, notify_unspecified);
   EXPECT_TRUE(parse_rcpt("TO:<postmaster>", all_offered, false));
   EXPECT_EQ(parse_rcpt("TO:<\xC3\xBC@b.c>", all_offered, false).error(), errc::non_ascii_address);
   EXPECT_TRUE(parse_rcpt("TO:<\xC3\xBC@b.c>", all_offered, true));
   EXPECT_EQ(parse_rcpt("FROM:<a@b.c>", all_offered, false).error(), errc::bad_argument);
-  EXPECT_EQ(parse_rcpt("TO:<a@b.c> NOTIFY=NEVER,DELAY", all_offered, false).error(), errc::bad_parameter);
+  EXPECT_EQ(parse_rcpt("TO:<a@b.c> NOTIFY=NEVER,DELAY", all_offered, false).error(),
+            errc::bad_parameter);
   EXPECT_EQ(parse_rcpt("TO:<a@b.c> NOTIFY=NEVER", {}, false).error(), errc::unknown_parameter);
   const std::string orcpt(500 - 7, 'x');
   EXPECT_TRUE(parse_rcpt("TO:<a@b.c> ORCPT=rfc822;" + orcpt, all_offered, false));
@@ -208,7 +219,8 @@ TEST(command, bdat) {
   EXPECT_TRUE(parse_bdat("17\t LAST")->last);
   EXPECT_EQ(parse_bdat("18446744073709551615")->size, ~std::uint64_t{0});
   EXPECT_EQ(parse_bdat("").error(), errc::missing_argument);
-  for (const std::string_view wrong : {"18446744073709551616", "+1", "-1", "1.0", "0x1", "1LAST", "1 LAST LAST", "1 L", "LAST", "\xB2"})
+  for (const std::string_view wrong : {"18446744073709551616", "+1", "-1", "1.0", "0x1", "1LAST",
+                                       "1 LAST LAST", "1 L", "LAST", "\xB2"})
     EXPECT_EQ(parse_bdat(wrong).error(), errc::bad_chunk) << wrong;
 }
 
@@ -244,7 +256,8 @@ TEST(command, extensions_are_found_by_keyword) {
   for (const extension_row& row : extension_table) {
     EXPECT_EQ(find_extension(row.keyword), row.bit);
     std::string lower(row.keyword);
-    std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    std::transform(lower.begin(), lower.end(), lower.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     EXPECT_EQ(find_extension(lower), row.bit);
   }
   EXPECT_FALSE(find_extension("SIZE "));

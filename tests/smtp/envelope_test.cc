@@ -16,12 +16,16 @@ const parse_options all_offered = [] {
 
 void begin(envelope& e, std::string_view argument) { e.begin(*parse_mail(argument, all_offered)); }
 
-recipient& add(envelope& e, std::string_view argument) { return e.add(*parse_rcpt(argument, all_offered, true)); }
+recipient& add(envelope& e, std::string_view argument) {
+  return e.add(*parse_rcpt(argument, all_offered, true));
+}
 
 TEST(envelope, keeps_what_mail_said) {
   envelope e;
   EXPECT_FALSE(e.active());
-  begin(e, "FROM:<a@b.example> SIZE=12 BODY=8BITMIME SMTPUTF8 REQUIRETLS PRDR RET=FULL ENVID=id AUTH=<> SOLICIT=s:t");
+  begin(e,
+        "FROM:<a@b.example> SIZE=12 BODY=8BITMIME SMTPUTF8 REQUIRETLS PRDR RET=FULL ENVID=id "
+        "AUTH=<> SOLICIT=s:t");
   EXPECT_TRUE(e.active());
   EXPECT_EQ(e.reverse_path().text(), "a@b.example");
   EXPECT_EQ(e.size(), 12U);
@@ -35,7 +39,9 @@ TEST(envelope, keeps_what_mail_said) {
 
 TEST(envelope, nothing_is_left_for_the_next_message) {
   envelope e;
-  begin(e, "FROM:<a@b.example> SIZE=12 BODY=8BITMIME SMTPUTF8 REQUIRETLS PRDR RET=FULL ENVID=id AUTH=<> SOLICIT=s:t");
+  begin(e,
+        "FROM:<a@b.example> SIZE=12 BODY=8BITMIME SMTPUTF8 REQUIRETLS PRDR RET=FULL ENVID=id "
+        "AUTH=<> SOLICIT=s:t");
   recipient& r = add(e, "TO:<c@d.example> NOTIFY=NEVER ORCPT=rfc822;c");
   r.route = "somewhere";
   r.policy_class = "red";

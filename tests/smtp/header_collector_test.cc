@@ -11,15 +11,18 @@ namespace {
 using state = header_collector::state;
 
 // The header of `message`, given in pieces.
-std::string collect(header_collector& c, std::string_view message, std::size_t piece, std::size_t limit = 1000) {
+std::string collect(header_collector& c, std::string_view message, std::size_t piece,
+                    std::size_t limit = 1000) {
   c.begin(limit);
-  for (std::size_t at = 0; at < message.size() && c.where() == state::open; at += piece) c.add(message.substr(at, piece));
+  for (std::size_t at = 0; at < message.size() && c.where() == state::open; at += piece)
+    c.add(message.substr(at, piece));
   if (c.where() == state::open) c.finish();
   return std::string(c.header());
 }
 
 TEST(header_collector, header_in_pieces) {
-  const std::string header = "Received: from a\r\n\tby b\r\nSubject: x\r\nreceived: from c by d\r\nTo: y\r\n";
+  const std::string header =
+      "Received: from a\r\n\tby b\r\nSubject: x\r\nreceived: from c by d\r\nTo: y\r\n";
   for (const std::string body : {"\r\ntext\r\n", "\r\n", "\r\n\r\nReceived: no\r\n"}) {
     for (std::size_t piece = 1; piece < 90; ++piece) {
       header_collector c;
@@ -66,7 +69,8 @@ TEST(header_collector, limit) {
       for (const std::size_t piece : {1U, 2U, 7U, 29U, 30U, 31U, 32U, 33U, 34U, 1000U}) {
         header_collector c;
         collect(c, header + tail, piece, 31);
-        EXPECT_EQ(c.where(), size <= 31 ? state::complete : state::too_big) << size << " in pieces of " << piece;
+        EXPECT_EQ(c.where(), size <= 31 ? state::complete : state::too_big)
+            << size << " in pieces of " << piece;
         EXPECT_EQ(c.error(), size <= 31 ? errc{} : errc::header_too_big);
       }
     }
@@ -77,7 +81,9 @@ TEST(header_collector, limit) {
 TEST(header_collector, a_header_that_is_cut_has_no_end) {
   for (std::size_t limit = 10; limit < 60; ++limit) {
     header_collector c;
-    collect(c, "Received: a\r\nReceived: b\r\nReceived: c\r\nReceived: d\r\nReceived: e\r\n\r\nbody", 1000, limit);
+    collect(c,
+            "Received: a\r\nReceived: b\r\nReceived: c\r\nReceived: d\r\nReceived: e\r\n\r\nbody",
+            1000, limit);
     EXPECT_EQ(c.where(), state::too_big) << limit;
   }
 }

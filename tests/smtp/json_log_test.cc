@@ -9,7 +9,6 @@
 #include <sstream>
 #include <thread>
 
-#include "smtp/json_text.hpp"
 #include "tests/support/json.hpp"
 
 namespace gatepost::smtp {
@@ -143,18 +142,6 @@ TEST_F(json_log_test, many_threads_write_whole_lines) {
   for (std::thread& t : threads) t.join();
   ASSERT_EQ(lines().size(), 800u);
   for (const std::string& line : lines()) ASSERT_NO_THROW(tests::parse_json(line)) << line;
-}
-
-TEST(json_text, a_long_string_is_cut) {
-  std::string out;
-  append_json_string(out, std::string(3000, 'x'));
-  EXPECT_EQ(out.size(), max_json_string + 5);
-}
-
-TEST(json_text, utf8_passes_and_other_octets_do_not) {
-  std::string out;
-  append_json_string(out, "gr\xC3\xBC\xC3\x9F\xC3");
-  EXPECT_EQ(out, "\"gr\xC3\xBC\xC3\x9F\xEF\xBF\xBD\"");
 }
 
 }  // namespace

@@ -23,7 +23,9 @@ TEST(reply, one_line) {
 
 // RFC 2034 §4's example: every line of a reply has the code.
 TEST(reply, many_lines) {
-  const reply r(551, {5, 7, 1}, "Forwarding to remote hosts disabled\nSelect another host to act as your forwarder");
+  const reply r(
+      551, {5, 7, 1},
+      "Forwarding to remote hosts disabled\nSelect another host to act as your forwarder");
   EXPECT_EQ(wire(r),
             "551-5.7.1 Forwarding to remote hosts disabled\r\n"
             "551 5.7.1 Select another host to act as your forwarder\r\n");
@@ -39,8 +41,8 @@ TEST(reply, text_is_made_harmless) {
   EXPECT_EQ(wire({550, {}, "a"}, true, "i\r\nd"), "550 a (i  d)\r\n");
 }
 
-// RFC 5321 §4.5.3.1.5: "The maximum total length of a reply line including the reply code and the <CRLF> is
-// 512 octets."
+// RFC 5321 §4.5.3.1.5: "The maximum total length of a reply line including the reply code and the
+// <CRLF> is 512 octets."
 TEST(reply, lines_are_cut) {
   for (const std::size_t size : {490U, 495U, 496U, 497U, 500U, 512U, 5000U}) {
     for (const std::string id : {"", "0123456789ABCDEF"}) {
@@ -80,7 +82,8 @@ TEST(reply, codes_are_put_right) {
   EXPECT_EQ(reply(550, {5, 999, 999}, "x").enhanced(), (enhanced_code{5, 999, 999}));
   EXPECT_TRUE(reply(354, {3, 0, 0}, "x").enhanced().empty());
   EXPECT_TRUE(reply(550, {}, "x").enhanced().empty());
-  for (const int code : {0, -1, 100, 199, 600, 1000, 65786}) EXPECT_EQ(reply(code, {}, "x").code(), 451) << code;
+  for (const int code : {0, -1, 100, 199, 600, 1000, 65786})
+    EXPECT_EQ(reply(code, {}, "x").code(), 451) << code;
   for (const int code : {200, 250, 354, 421, 599}) EXPECT_EQ(reply(code, {}, "x").code(), code);
 }
 
@@ -102,8 +105,10 @@ TEST(reply, for_logs) {
 
 // Every reply of the engine is one: RFC 5321 §4.2, RFC 3463, no line too long.
 TEST(reply, named_replies) {
-  for (const fixed_reply& r : {replies::ok, replies::sender_ok, replies::start_mail_input, replies::start_prdr, replies::shutting_down,
-                               replies::took_too_long, replies::bare_line_end, replies::early_data, replies::go_away, replies::nul_in_data}) {
+  for (const fixed_reply& r :
+       {replies::ok, replies::sender_ok, replies::start_mail_input, replies::start_prdr,
+        replies::shutting_down, replies::took_too_long, replies::bare_line_end, replies::early_data,
+        replies::go_away, replies::nul_in_data}) {
     std::string out;
     append_reply(out, r);
     EXPECT_TRUE(r.enhanced.empty() || r.enhanced.klass == r.code / 100) << r.text;

@@ -3,13 +3,21 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
-
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
 #include <functional>
+#include <optional>
+#include <string>
+#include <vector>
 
+#include "smtp/io_local.hpp"
 #include "tests/support/raw_client.hpp"
 #include "tests/support/running_server.hpp"
 
@@ -68,6 +76,126 @@ TEST(server, unix_socket_and_ipv6) {
   EXPECT_EQ(::rmdir(directory), 0);  // the server has removed its socket
 }
 
+// A folder for Unix sockets.
+class unix_sockets : public ::testing::Test {
+ protected:
+  unix_sockets() { directory_ = ::mkdtemp(name_); }
+  ~unix_sockets() override { std::filesystem::remove_all(directory_); }
+
+  std::string path() const { return directory_ + "/socket"; }
+  listener where(unsigned mode = 0600) const {
+    return {.address = "unix:" + path(), .unix_mode = mode};
+  }
+  // What a server says that is to listen there, and nothing else.
+  std::optional<std::string> listen(const listener& l) {
+    accept_all policy;
+    discard_all delivery;
+    asio::io_context io;
+    return server(io, {}, policy, delivery).listen(l);
+  }
+  unsigned mode() const {
+    struct stat s{};
+    return ::stat(path().c_str(), &s) == 0 ? s.st_mode & 0777 : 0;
+  }
+  // A socket that listens there, or has a backlog and nobody who accepts.
+  int occupy(int backlog) {
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path().copy(address.sun_path, sizeof address.sun_path - 1);
+    EXPECT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    EXPECT_EQ(::listen(fd, backlog), 0);
+    return fd;
+  }
+
+ private:
+  char name_[23] = "/tmp/gatepost.XXXXXX";
+  std::string directory_;
+};
+
+TEST_F(unix_sockets, what_a_killed_server_left_behind_is_replaced) {
+  ::close(occupy(5));
+  ASSERT_TRUE(std::filesystem::exists(path()));
+  running_server server({}, {where()});
+  raw_client c(path());
+  EXPECT_THAT(c.reply(), begins_with("220 "));
+}
+
+TEST_F(unix_sockets, no_other_file_is_ever_removed) {
+  std::ofstream(path()) << "precious";
+  EXPECT_EQ(*listen(where()), "cannot listen at unix:" + path() +
+                                  ": Socket operation on non-socket (a file that is no socket has "
+                                  "this name: use another)");
+  EXPECT_EQ(std::filesystem::file_size(path()), 8U);
+}
+
+TEST_F(unix_sockets, one_that_is_used_is_left_alone) {
+  const std::string says = "cannot listen at unix:" + path() +
+                           ": Address already in use (another program listens there: stop it, or "
+                           "use another path)";
+  const int fd = occupy(0);
+  EXPECT_EQ(*listen(where()), says);
+  // Also where it hangs: its queue is full now, and another connect() would wait.
+  EXPECT_EQ(*listen(where()), says);
+  ::close(fd);
+}
+
+TEST_F(unix_sockets, the_name_is_not_removed_once_it_is_somebody_elses) {
+  running_server server({}, {where()});
+  ::unlink(path().c_str());
+  const int other = occupy(5);
+  server->stop_now();
+  server.join();
+  EXPECT_TRUE(std::filesystem::exists(path()));
+  ::close(other);
+}
+
+TEST_F(unix_sockets, the_mode_says_who_may_connect) {
+  const mode_t before = ::umask(0);
+  {
+    running_server server({}, {where()});
+    EXPECT_EQ(mode(), 0600U);
+  }
+  ::umask(077);
+  {
+    running_server server({}, {where(0660)});
+    EXPECT_EQ(mode(), 0660U);
+  }
+  ::umask(before);
+}
+
+TEST_F(unix_sockets, wrong_paths) {
+  EXPECT_EQ(*listen({.address = "unix:"}), "unix:: the path of the Unix socket is missing");
+  EXPECT_EQ(*listen({.address = "unix:" + path() + "/x/y"}),
+            "cannot listen at unix:" + path() +
+                "/x/y: No such file or directory (make its directory first)");
+  EXPECT_THAT(*listen({.address = "unix:/" + std::string(120, 'x')}),
+              ::testing::EndsWith("(the path of a Unix socket has at most 107 octets)"));
+}
+
+TEST_F(unix_sockets, rules_for_networks_do_not_mean_them) {
+  server_options o;
+  o.channels.push_back(o.channels.front());
+  o.channels.back().name = o.channels.back().hostname = "outside";
+  o.rules.push_back({*parse_network_set("0.0.0.0/0"), "outside"});
+  running_server server(o, {where(), {.address = "127.0.0.1:0"}});
+  raw_client local(path());
+  EXPECT_EQ(local.reply(), "220 localhost ESMTP\r\n");
+  raw_client remote(server.port());
+  EXPECT_EQ(remote.reply(), "220 outside ESMTP\r\n");
+}
+
+// Its mode says who is trusted to name the client.
+TEST_F(unix_sockets, proxies_may_use_them) {
+  listener behind_proxy = where();
+  behind_proxy.proxy = true;
+  running_server server({}, {behind_proxy});
+  raw_client c(path());
+  c.send("PROXY TCP4 192.0.2.7 192.0.2.1 4321 25\r\n");
+  EXPECT_THAT(c.reply(), begins_with("220 "));
+  EXPECT_EQ(server.log.last_client(), "192.0.2.7:4321");
+}
+
 TEST(server, says_which_address_it_cannot_have) {
   running_server first;
   asio::io_context io;
@@ -94,6 +222,77 @@ TEST(server, says_which_address_it_cannot_have) {
       "127.0.0.1:0: the PROXY protocol is expected here, but no network is trusted to speak it");
 }
 
+TEST(server, says_that_it_is_itself_in_the_way) {
+  for (const std::size_t threads : {1, 2}) {
+    running_server server({}, {{.address = "[::]:0"}}, threads);
+    const std::string port = std::to_string(server.port());
+    for (const std::string address : {"0.0.0.0:", "127.0.0.1:", "[::]:"})
+      EXPECT_EQ(*server->listen({.address = address + port}),
+                "cannot listen at " + address + port +
+                    ": Address already in use (this server listens at [::]:" + port +
+                    ", which may take it in)");
+  }
+}
+
+TEST(server, a_port_where_connections_linger_is_not_taken) {
+  for (const std::size_t threads : {1, 2}) {
+    std::string address;
+    raw_client established;
+    {
+      running_server before({}, {{.address = "127.0.0.1:0"}}, threads);
+      address = "127.0.0.1:" + std::to_string(before.port());
+      established.connect(before.port());
+      EXPECT_THAT(established.reply(), begins_with("220 "));
+      raw_client c(before.port());  // the server closes it first: TIME_WAIT
+      c.reply();
+      c.ask("QUIT");
+      EXPECT_TRUE(c.closed());
+    }
+    running_server after({}, {{.address = address}}, threads);
+    raw_client c(after.port());
+    EXPECT_THAT(c.reply(), begins_with("220 "));
+  }
+}
+
+// All threads listen, or none.
+TEST(server, nothing_is_left_open_where_listening_fails_half_way) {
+  std::uint16_t port = 0;
+  {
+    running_server finder;
+    port = finder.port();
+  }
+  io_threads threads(3);
+  for (asio::io_context* io : threads.contexts()) io_local::of(*io);
+  accept_all policy;
+  discard_all delivery;
+  server s(threads.contexts(), {}, policy, delivery);
+  const std::string address = "127.0.0.1:" + std::to_string(port);
+  rlimit before{};
+  ::getrlimit(RLIMIT_NOFILE, &before);
+  rlimit few = before;
+  const int next = ::dup(0);  // the descriptor that comes next
+  ::close(next);
+  few.rlim_cur = static_cast<rlim_t>(next) + 2;
+  ::setrlimit(RLIMIT_NOFILE, &few);
+  const auto wrong = s.listen({.address = address});
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  EXPECT_EQ(*wrong, "cannot listen at " + address + ": Too many open files");
+  EXPECT_TRUE(s.endpoints().empty());
+  EXPECT_THROW(raw_client c(port), std::runtime_error);
+  EXPECT_FALSE(s.listen({.address = address}));
+}
+
+// A thread without work waits for some as long as the first one has any.
+TEST_F(unix_sockets, listening_later_reaches_all_threads) {
+  running_server server({}, {where()}, 3);
+  raw_client local(path());
+  EXPECT_THAT(local.reply(), begins_with("220 "));
+  EXPECT_FALSE(server.on_front([&] { return server->listen({.address = "127.0.0.1:0"}); }));
+  std::vector<raw_client> clients;
+  for (int i = 0; i < 30; ++i) clients.emplace_back(server.port());
+  for (raw_client& c : clients) EXPECT_THAT(c.reply(), begins_with("220 "));
+}
+
 // --- Limits --------------------------------------------------------------------------------------
 
 TEST(server, limit_of_connections_in_all) {
@@ -112,6 +311,27 @@ TEST(server, limit_of_connections_in_all) {
   ASSERT_TRUE(server.log.ended(1));
   raw_client d(server.port(), "127.0.0.3");
   EXPECT_THAT(d.reply(), begins_with("220 "));
+}
+
+// What is said to a client that is turned away must not be lost because it has begun to speak.
+TEST(server, who_is_turned_away_hears_why) {
+  accept_all policy;
+  discard_all delivery;
+  server_options o;
+  o.connections.per_second = 1;
+  tests::recorder log;
+  o.observer = &log;
+  asio::io_context io;
+  server s(io, o, policy, delivery);
+  ASSERT_FALSE(s.listen({.address = "127.0.0.1:0"}));
+  raw_client first(s.endpoints().front().port);
+  raw_client hasty(s.endpoints().front().port);
+  hasty.send("EHLO a\r\nMAIL FROM:<a@example.test>\r\n");
+  io.run_for(100ms);  // both are accepted now, and one is turned away
+  hasty.send("RCPT TO:<b@example.test>\r\n");
+  EXPECT_THAT(hasty.reply(), begins_with("421 4.3.2 "));
+  EXPECT_TRUE(hasty.closed_without_reset());
+  EXPECT_EQ(s.counters().refused, 1u);
 }
 
 TEST(server, limit_of_connections_per_network) {
@@ -164,7 +384,10 @@ TEST(server, goes_on_after_running_out_of_descriptors) {
   none.rlim_cur = 3;  // every new descriptor is above it
   ::setrlimit(RLIMIT_NOFILE, &none);
   late.connect(server.port());
+  // lint: allow sleep (a real socket and the kernel take part)
   for (int i = 0; i < 1000 && server.log.troubles().empty(); ++i) ::usleep(5000);
+  // lint: allow sleep (a real socket and the kernel take part)
+  ::usleep(350000);
   EXPECT_THAT(first.ask("NOOP"), begins_with("250 "));
   ::setrlimit(RLIMIT_NOFILE, &before);
   ASSERT_FALSE(server.log.troubles().empty());
@@ -172,6 +395,7 @@ TEST(server, goes_on_after_running_out_of_descriptors) {
       server.log.troubles().front(),
       "accept: accept: Too many open files (no new sessions until some end; raise the limit of "
       "open files)");
+  EXPECT_EQ(server.log.troubles().size(), 1u);  // said once, and not at every attempt
   EXPECT_THAT(late.reply(), begins_with("220 "));
 }
 
@@ -215,6 +439,7 @@ TEST(server, slow_text_is_cut_off_by_the_minimum_rate) {
   try {
     for (int i = 0; i < 100 && said.empty(); ++i) {
       c.send("drip\r\n");
+      // lint: allow sleep (a real socket and the kernel take part)
       ::usleep(20000);
       if (i > 20) said = c.reply();
     }
@@ -257,6 +482,41 @@ TEST(server, connections_without_a_proxy_header_are_closed) {
   running_server server(trusting_proxies(), {{.address = "127.0.0.1:0", .proxy = true}});
   raw_client c(server.port());
   c.send("EHLO a\r\n");
+  EXPECT_TRUE(c.closed());
+  EXPECT_EQ(server.log.refused("proxy_header"), 1);
+  EXPECT_EQ(server->counters().refused, 1u);
+}
+
+// A flood of connections that never say who they are has its limit, too.
+TEST(server, connections_without_a_proxy_header_count_in_all) {
+  server_options o = trusting_proxies();
+  o.connections.total = 2;
+  o.channels.front().limits.proxy_timeout = 60s;
+  running_server server(o, {{.address = "127.0.0.1:0", .proxy = true}, {.address = "127.0.0.1:0"}});
+  raw_client a(server.port());
+  raw_client b(server.port());
+  raw_client c(server.port());
+  EXPECT_THAT(c.reply(), begins_with("421 4.3.2 "));
+  EXPECT_TRUE(c.closed());
+  raw_client direct(server.port(1));
+  EXPECT_THAT(direct.reply(), begins_with("421 4.3.2 "));
+  EXPECT_EQ(server.log.refused("connections"), 2);
+  EXPECT_EQ(server->counters().sessions, 0u);
+  a.send("PROXY TCP4 192.0.2.7 192.0.2.1 4321 25\r\n");
+  EXPECT_THAT(a.reply(), begins_with("220 "));
+  EXPECT_EQ(server->counters().sessions, 1u);
+  b.send("GET / HTTP/1.0\r\n\r\n");
+  EXPECT_TRUE(b.closed());
+  raw_client d(server.port(1));
+  EXPECT_THAT(d.reply(), begins_with("220 "));
+}
+
+TEST(server, proxy_headers_have_a_deadline) {
+  server_options o = trusting_proxies();
+  o.channels.front().limits.proxy_timeout = 100ms;
+  running_server server(o, {{.address = "127.0.0.1:0", .proxy = true}});
+  raw_client c(server.port());
+  c.send("PROXY TCP4 192.0.2.7");
   EXPECT_TRUE(c.closed());
   EXPECT_EQ(server.log.refused("proxy_header"), 1);
 }

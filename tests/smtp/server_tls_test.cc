@@ -2,9 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
+#include <atomic>
+#include <functional>
+#include <thread>
 
 #include "smtp/client.hpp"
 #include "smtp/server.hpp"
@@ -158,6 +158,26 @@ TEST(server_tls, reload_changes_new_sessions_and_leaves_old_ones_alone) {
             recipient_state::delivered);
 }
 
+// Sessions begin on two threads while the certificates change.
+TEST(server_tls, reload_at_any_moment) {
+  tls_pair tls;
+  running_server server(with_tls(tls), {{.address = "127.0.0.1:0", .implicit_tls = true}}, 2);
+  std::atomic<bool> done{false};
+  std::thread reloads([&] {
+    tls_server_options o;
+    o.certificates.push_back(source_of(make_signed(tls.authority, {"mx.example.test"}, 5)));
+    while (!done) EXPECT_TRUE(tls.server.load(o));
+  });
+  for (int i = 0; i < 10; ++i) {
+    tls_client c(tls, "mx.example.test", true);
+    EXPECT_FALSE(c.connect(server.port())) << c.connection.failure().text();
+    c.quit();
+  }
+  done = true;
+  reloads.join();
+  EXPECT_TRUE(server.log.troubles().empty());
+}
+
 // RFC 3207 §4.2, CVE-2011-0411: what was sent behind STARTTLS never reaches the protected session.
 TEST(server_tls, commands_behind_starttls_end_the_session) {
   tls_pair tls;
@@ -197,6 +217,23 @@ TEST(server_tls, silent_handshakes_are_cut_off) {
   running_server server(o, {{.address = "127.0.0.1:0", .implicit_tls = true}});
   raw_client c(server.port());
   EXPECT_TRUE(c.closed());
+  ASSERT_TRUE(server.log.ended(1));
+  EXPECT_THAT(server.log.ends(), ::testing::ElementsAre("tls failed"));
+  EXPECT_THAT(server.log.troubles(),
+              ::testing::ElementsAre("tls: the TLS handshake took too long"));
+}
+
+// Handshakes are sessions: a flood of them has the limits of sessions.
+TEST(server_tls, handshakes_count) {
+  tls_pair tls;
+  server_options o = with_tls(tls);
+  o.connections.per_network = 2;
+  running_server server(o, {{.address = "127.0.0.1:0", .implicit_tls = true}});
+  raw_client a(server.port());
+  raw_client b(server.port());
+  raw_client c(server.port());
+  EXPECT_TRUE(c.closed());  // no 421: without a handshake there is no way to say it
+  EXPECT_EQ(server.log.refused("connections_per_network"), 1);
 }
 
 }  // namespace

@@ -1,12 +1,11 @@
 // This header stands alone.
-#include "smtp/session.hpp"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <string>
 #include <tuple>
 
+#include "smtp/session.hpp"
 #include "tests/support/sessions.hpp"
 
 namespace gatepost::smtp {
@@ -26,7 +25,8 @@ const std::string accepted = "250 2.0.0 OK\r\n";
 const std::string bare = "550 5.6.0 Message has a bare CR or LF; lines end with CR LF\r\n";
 const std::string nul = "550 5.6.0 Message has a NUL octet\r\n";
 
-// --- The end of a message --------------------------------------------------------------------------
+// --- The end of a message
+// --------------------------------------------------------------------------
 
 struct text_case {
   std::string sent;
@@ -37,7 +37,8 @@ struct text_case {
 TEST(session_data, texts) {
   const std::string zero(1, '\0');
   const text_case cases[] = {
-      // RFC 5321 §4.1.1.4: "the first CRLF of this terminating sequence is also the <CRLF> that ends the
+      // RFC 5321 §4.1.1.4: "the first CRLF of this terminating sequence is also the <CRLF> that
+      // ends the
       // final line of the data", or, for a message without text, the one of the DATA command.
       {".\r\n", "", accepted},
       {"\r\n.\r\n", "\r\n", accepted},
@@ -68,12 +69,14 @@ TEST(session_data, texts) {
   }
 }
 
-// Smuggling: what stands behind a sequence that some servers take for the end of a message is never a
-// command, whatever is made of the message.
+// Smuggling: what stands behind a sequence that some servers take for the end of a message is never
+// a command, whatever is made of the message.
 TEST(session_data, no_octet_of_a_text_is_a_command) {
-  for (const std::string sequence : {"\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r\n.\r", "\r.\r\n", "\n.\r", "\r\n.\r\r\n", "\r\r\n.\r\r\n"}) {
+  for (const std::string sequence : {"\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r\n.\r", "\r.\r\n",
+                                     "\n.\r", "\r\n.\r\r\n", "\r\r\n.\r\r\n"}) {
     script s = in_data();
-    s.client("a" + sequence + "MAIL FROM:<admin@example.test>\r\nRCPT TO:<victim@example.test>\r\nDATA\r\n\r\n.\r\n")
+    s.client("a" + sequence +
+             "MAIL FROM:<admin@example.test>\r\nRCPT TO:<victim@example.test>\r\nDATA\r\n\r\n.\r\n")
         .server(bare);
     leave(s);
     EXPECT_EQ(s.check(), "") << sequence;
@@ -85,8 +88,16 @@ TEST(session_data, no_octet_of_a_text_is_a_command) {
 
 TEST(session_data, what_follows_the_message_is_a_command) {
   script s = in_data();
-  s.client("a\r\n.\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.test>\r\nDATA\r\n").text("a\r\n").server(accepted).server("250 ")
-      .server("250 ").server("354 ").client("b\r\n.\r\nQUIT\r\n").server(accepted).server("221 ").closed();
+  s.client("a\r\n.\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.test>\r\nDATA\r\n")
+      .text("a\r\n")
+      .server(accepted)
+      .server("250 ")
+      .server("250 ")
+      .server("354 ")
+      .client("b\r\n.\r\nQUIT\r\n")
+      .server(accepted)
+      .server("221 ")
+      .closed();
   EXPECT_EQ(s.check(), "");
   EXPECT_THAT(s.play().messages, ElementsAre("a\r\n", "b\r\n"));
 }
@@ -105,7 +116,9 @@ TEST(session_data, a_trusted_channel_gets_its_line_ends_mended) {
 TEST(session_data, a_line_limit_counts_octets_of_a_line) {
   const auto with_limit = [] { return mx_with([](channel& c) { c.limits.text_line = 12; }); };
   script s = in_data(with_limit());
-  s.client("0123456789\r\n.0123456789\r\n.\r\n").text("0123456789\r\n0123456789\r\n").server(accepted);
+  s.client("0123456789\r\n.0123456789\r\n.\r\n")
+      .text("0123456789\r\n0123456789\r\n")
+      .server(accepted);
   leave(s);
   EXPECT_EQ(s.check(), "");
   script t = in_data(with_limit());
@@ -130,7 +143,8 @@ TEST(session_data, long_lines_pass_by_default) {
   EXPECT_EQ(s.check(), "");
 }
 
-// --- Size --------------------------------------------------------------------------------------------
+// --- Size
+// --------------------------------------------------------------------------------------------
 
 TEST(session_data, a_message_over_the_limit_is_refused_at_its_end) {
   const auto small = [] { return mx_with([](channel& c) { c.limits.message = 10; }); };
@@ -139,7 +153,9 @@ TEST(session_data, a_message_over_the_limit_is_refused_at_its_end) {
   leave(s);
   EXPECT_EQ(s.check(), "");
   script t = in_data(small());
-  t.client("012345678\r\nNOOP\r\n.\r\nNOOP\r\n").server("552 5.3.4 Message exceeds the size limit\r\n").server(accepted);
+  t.client("012345678\r\nNOOP\r\n.\r\nNOOP\r\n")
+      .server("552 5.3.4 Message exceeds the size limit\r\n")
+      .server(accepted);
   leave(t);
   EXPECT_EQ(t.check(), "");
   EXPECT_THAT(t.play().refusals, ElementsAre("552 5.3.4 Message exceeds the size limit"));
@@ -152,21 +168,30 @@ TEST(session_data, draining_ends) {
     c.limits.drain = 100;
   });
   script s = in_data(settings);
-  // The part that crosses the limit counts as a whole: so many octets came after the refusal, or with it.
-  s.client(std::string(12, 'a') + "\r\n").client(std::string(70, 'b') + "\r\n.\r\n").server("552 5.3.4 ");
+  // The part that crosses the limit counts as a whole: so many octets came after the refusal, or
+  // with it.
+  s.client(std::string(12, 'a') + "\r\n")
+      .client(std::string(70, 'b') + "\r\n.\r\n")
+      .server("552 5.3.4 ");
   leave(s);
   EXPECT_EQ(s.check(), "");
   script t = in_data(settings);
-  t.client(std::string(500, 'a') + "\r\n").server("552 5.3.4 Message exceeds the size limit\r\n").closed(session_end::limit);
+  t.client(std::string(500, 'a') + "\r\n")
+      .server("552 5.3.4 Message exceeds the size limit\r\n")
+      .closed(session_end::limit);
   EXPECT_EQ(t.check(), "");
   EXPECT_THAT(t.play().refusals, ElementsAre("552 5.3.4 Message exceeds the size limit"));
 }
 
-// --- Refusals ----------------------------------------------------------------------------------------
+// --- Refusals
+// ----------------------------------------------------------------------------------------
 
 TEST(session_data, an_objection_in_the_middle_is_told_at_the_end) {
   script s = in_data();
-  s.client("Subject: spam\r\n\r\n").objects({550, {5, 7, 1}, "we do not want this"}).client("more\r\n").client("and\r\n.\r\n")
+  s.client("Subject: spam\r\n\r\n")
+      .objects({550, {5, 7, 1}, "we do not want this"})
+      .client("more\r\n")
+      .client("and\r\n.\r\n")
       .server("550 5.7.1 we do not want this\r\n");
   leave(s);
   EXPECT_EQ(s.check(), "");
@@ -177,14 +202,20 @@ TEST(session_data, an_objection_in_the_middle_is_told_at_the_end) {
 
 TEST(session_data, the_first_objection_counts) {
   script s = in_data(mx_with([](channel& c) { c.limits.message = 30; }));
-  s.client("a\n\r\n").objects({451, {4, 3, 0}, "first"}).client(std::string(40, 'x') + "\r\n.\r\n").server("451 4.3.0 first\r\n");
+  s.client("a\n\r\n")
+      .objects({451, {4, 3, 0}, "first"})
+      .client(std::string(40, 'x') + "\r\n.\r\n")
+      .server("451 4.3.0 first\r\n");
   leave(s);
   EXPECT_EQ(s.check(), "");
 }
 
 TEST(session_data, an_objection_by_421_ends_the_session_at_the_messages_end) {
   script s = in_data();
-  s.client("a\r\n.\r\n").objects({421, {4, 3, 2}, "going down"}).server("421 4.3.2 going down\r\n").closed(session_end::policy);
+  s.client("a\r\n.\r\n")
+      .objects({421, {4, 3, 2}, "going down"})
+      .server("421 4.3.2 going down\r\n")
+      .closed(session_end::policy);
   EXPECT_EQ(s.check(), "");
 }
 
@@ -204,13 +235,18 @@ TEST(session_data, verdicts_at_the_end) {
     EXPECT_EQ(s.check(), "");
   }
   script s = in_data();
-  s.client("a\r\n.\r\n").asks(stage::message, verdict::drop("no")).server("421 4.7.0 ").closed(session_end::policy);
+  s.client("a\r\n.\r\n")
+      .asks(stage::message, verdict::drop("no"))
+      .server("421 4.7.0 ")
+      .closed(session_end::policy);
   EXPECT_EQ(s.check(), "");
 }
 
 TEST(session_data, the_delivery_says_what_the_client_hears) {
   script s = in_data();
-  s.client("a\r\n.\r\n").asks_message(reply(250, {2, 6, 0}, "queued as 4711")).server("250 2.6.0 queued as 4711\r\n");
+  s.client("a\r\n.\r\n")
+      .asks_message(reply(250, {2, 6, 0}, "queued as 4711"))
+      .server("250 2.6.0 queued as 4711\r\n");
   leave(s);
   EXPECT_EQ(s.check(), "");
   // No answer is never taken for one.
@@ -222,39 +258,65 @@ TEST(session_data, the_delivery_says_what_the_client_hears) {
 
 TEST(session_data, data_may_be_refused) {
   script s = addressed();
-  s.client("DATA\r\n").asks(stage::data, verdict::defer({452, {4, 3, 1}, "no room"})).resets().server("452 4.3.1 no room\r\n")
-      .client("MAIL FROM:<>\r\n").server("250 2.1.0 ");
+  s.client("DATA\r\n")
+      .asks(stage::data, verdict::defer({452, {4, 3, 1}, "no room"}))
+      .resets()
+      .server("452 4.3.1 no room\r\n")
+      .client("MAIL FROM:<>\r\n")
+      .server("250 2.1.0 ");
   leave(s);
   EXPECT_EQ(s.check(), "");
 }
 
-// RFC 2920 §3.1: DATA "can only appear as the last command in a group". A text that did not wait for 354
-// must not be taken for commands where 354 never came.
+// RFC 2920 §3.1: DATA "can only appear as the last command in a group". A text that did not wait
+// for 354 must not be taken for commands where 354 never came.
 TEST(session_data, text_that_did_not_wait_is_no_command) {
   script s = addressed();
-  s.client("DATA\r\nMAIL FROM:<evil@example.test>\r\n.\r\n").asks(stage::data, verdict::refuse({550, {5, 7, 1}, "no"})).resets()
-      .server("550 5.7.1 no\r\n").closed(session_end::protocol);
+  s.client("DATA\r\nMAIL FROM:<evil@example.test>\r\n.\r\n")
+      .asks(stage::data, verdict::refuse({550, {5, 7, 1}, "no"}))
+      .resets()
+      .server("550 5.7.1 no\r\n")
+      .closed(session_end::protocol);
   EXPECT_EQ(s.play().problem, "");
   EXPECT_EQ(s.play().facts.transactions, 1U);
 }
 
-// --- RFC 2920 §5 -------------------------------------------------------------------------------------
+// --- RFC 2920 §5
+// -------------------------------------------------------------------------------------
 
 TEST(session_data, pipelining_example) {
   script s = greeted();
-  s.client("MAIL FROM:<mrose@dbc.mtview.ca.us>\r\nRCPT TO:<ned@innosoft.com>\r\nRCPT TO:<dan@innosoft.com>\r\n"
-           "RCPT TO:<kvc@innosoft.com>\r\nDATA\r\n")
-      .server("250 2.1.0 ").server("250 2.1.5 ").server("250 2.1.5 ").server("250 2.1.5 ").server("354 ")
-      .client("Subject: a\r\n\r\ntext\r\n.\r\nQUIT\r\n").server("250 ").server("221 ").closed();
+  s.client(
+       "MAIL FROM:<mrose@dbc.mtview.ca.us>\r\nRCPT TO:<ned@innosoft.com>\r\nRCPT "
+       "TO:<dan@innosoft.com>\r\n"
+       "RCPT TO:<kvc@innosoft.com>\r\nDATA\r\n")
+      .server("250 2.1.0 ")
+      .server("250 2.1.5 ")
+      .server("250 2.1.5 ")
+      .server("250 2.1.5 ")
+      .server("354 ")
+      .client("Subject: a\r\n\r\ntext\r\n.\r\nQUIT\r\n")
+      .server("250 ")
+      .server("221 ")
+      .closed();
   EXPECT_EQ(s.check(), "");
 }
 
 TEST(session_data, pipelining_example_where_nobody_is_left) {
   const verdict no = verdict::refuse({550, {5, 7, 1}, "remote mail not allowed"});
   script s = greeted();
-  s.client("MAIL FROM:<mrose@dbc.mtview.ca.us>\r\nRCPT TO:<nsb@thumper.bellcore.com>\r\nRCPT TO:<galvin@tis.com>\r\nDATA\r\n")
-      .asks(stage::rcpt, no).asks(stage::rcpt, no).server("250 ").server("550 5.7.1 ").server("550 5.7.1 ").server("503 5.5.1 Send RCPT first\r\n")
-      .client("QUIT\r\n").server("221 ").closed();
+  s.client(
+       "MAIL FROM:<mrose@dbc.mtview.ca.us>\r\nRCPT TO:<nsb@thumper.bellcore.com>\r\nRCPT "
+       "TO:<galvin@tis.com>\r\nDATA\r\n")
+      .asks(stage::rcpt, no)
+      .asks(stage::rcpt, no)
+      .server("250 ")
+      .server("550 5.7.1 ")
+      .server("550 5.7.1 ")
+      .server("503 5.5.1 Send RCPT first\r\n")
+      .client("QUIT\r\n")
+      .server("221 ")
+      .closed();
   EXPECT_EQ(s.check(), "");
 }
 

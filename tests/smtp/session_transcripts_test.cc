@@ -1,6 +1,4 @@
 // This header stands alone.
-#include "smtp/session.hpp"
-
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -9,6 +7,7 @@
 #include <string_view>
 
 #include "smtp/base64.hpp"
+#include "smtp/session.hpp"
 #include "smtp/xtext.hpp"
 #include "tests/support/json.hpp"
 #include "tests/support/sessions.hpp"
@@ -21,12 +20,16 @@ namespace {
 using testing::script;
 using tests::json;
 
-// --- Envelope commands -----------------------------------------------------------------------------------
+// --- Envelope commands
+// -----------------------------------------------------------------------------------
 
 const std::map<std::string, std::string_view, std::less<>> differences = {
-    {"MAIL FROM:<sender@example.com> SMTPUTF8=YES", "RFC 6531 §3.4: the parameter SMTPUTF8 has no value"},
-    {"MAIL FROM:<.te..st.@example..com.> SIZE=12345", "RFC 5321 §4.1.2: neither a Dot-string nor a Domain"},
-    {"RCPT TO:<recipient@example.com> NOTIFY=INVALID", "RFC 3461 §4.1: NEVER, SUCCESS, FAILURE or DELAY"},
+    {"MAIL FROM:<sender@example.com> SMTPUTF8=YES",
+     "RFC 6531 §3.4: the parameter SMTPUTF8 has no value"},
+    {"MAIL FROM:<.te..st.@example..com.> SIZE=12345",
+     "RFC 5321 §4.1.2: neither a Dot-string nor a Domain"},
+    {"RCPT TO:<recipient@example.com> NOTIFY=INVALID",
+     "RFC 3461 §4.1: NEVER, SUCCESS, FAILURE or DELAY"},
     {"RCPT TO:<recipient@example.com> NOTIFY=NEVER,SUCCESS", "RFC 3461 §4.1: NEVER stands alone"},
 };
 
@@ -49,7 +52,10 @@ void compare_parameters(const json& theirs, const mail_parameters& ours) {
   EXPECT_EQ(ours.size ? std::to_string(*ours.size) : "", arguments->string_or("SIZE", ""));
   EXPECT_EQ(*decode_xtext(ours.envid), arguments->string_or("ENVID", ""));
   const bool given = ours.ret != dsn_return::unspecified;
-  EXPECT_EQ(!given ? "" : ours.ret == dsn_return::full ? "FULL" : "HDRS", arguments->string_or("RET", ""));
+  EXPECT_EQ(!given                         ? ""
+            : ours.ret == dsn_return::full ? "FULL"
+                                           : "HDRS",
+            arguments->string_or("RET", ""));
   EXPECT_EQ(arguments->contains("REQUIRETLS"), ours.requiretls);
   EXPECT_EQ(arguments->contains("SMTPUTF8"), ours.smtputf8);
 }
@@ -62,7 +68,8 @@ TEST(session_transcripts, envelope_commands) {
   for (const json& one : all.array()) {
     const std::string& line = one["line"].string();
     SCOPED_TRACE(line);
-    if (one["verb"].string() == "MAIL TO") continue;  // about their function, which gets verb and line apart
+    if (one["verb"].string() == "MAIL TO")
+      continue;  // about their function, which gets verb and line apart
     const auto c = parse_command(line);
     const json& theirs = one["parsed"];
     const bool accepted = theirs.is_object();
@@ -87,7 +94,8 @@ TEST(session_transcripts, envelope_commands) {
     }
     EXPECT_EQ(ours, accepted && same);
     if (!ours || box.text.empty()) continue;
-    const auto their_box = parse_mailbox(theirs["address"].string(), {.utf8 = utf8_policy::smtputf8});
+    const auto their_box =
+        parse_mailbox(theirs["address"].string(), {.utf8 = utf8_policy::smtputf8});
     ASSERT_TRUE(their_box);
     EXPECT_EQ(canonical(box), canonical(*their_box));
   }
@@ -95,14 +103,15 @@ TEST(session_transcripts, envelope_commands) {
   EXPECT_EQ(differs, differences.size());
 }
 
-// --- Sessions --------------------------------------------------------------------------------------------
+// --- Sessions
+// --------------------------------------------------------------------------------------------
 
 // Options of theirs that are not ours, or not the engine's.
 constexpr std::string_view not_ours[] = {
-    "hidden STARTTLS",                   // STARTTLS that works without being offered
-    "accept a non-compliant sender",     // addresses that are none
-    "too many connections",              // smtp::admission, before there is a session
-    "command line is too long",          // the line is not in the transcript
+    "hidden STARTTLS",                // STARTTLS that works without being offered
+    "accept a non-compliant sender",  // addresses that are none
+    "too many connections",           // smtp::admission, before there is a session
+    "command line is too long",       // the line is not in the transcript
 };
 
 // Octets as the transcript has them: one code point each.
@@ -110,15 +119,20 @@ std::string octets_of(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto c = static_cast<unsigned char>(text[i]);
-    if (c < 0xC0) out.push_back(text[i]);
-    else out.push_back(static_cast<char>((c & 3) << 6 | (static_cast<unsigned char>(text[++i]) & 63)));
+    if (c < 0xC0)
+      out.push_back(text[i]);
+    else
+      out.push_back(static_cast<char>((c & 3) << 6 | (static_cast<unsigned char>(text[++i]) & 63)));
   }
   return out;
 }
 
 class replay {
  public:
-  explicit replay(const json& transcript) : steps_(transcript["steps"].array()), name_(transcript["test"].string()), script_(settings()) {}
+  explicit replay(const json& transcript)
+      : steps_(transcript["steps"].array()),
+        name_(transcript["test"].string()),
+        script_(settings()) {}
 
   // What differs; empty: nothing.
   std::string run() {
@@ -128,7 +142,9 @@ class replay {
 
  private:
   bool is_server(std::size_t at) const { return at < steps_.size() && steps_[at].contains("s"); }
-  int code(std::size_t at) const { return is_server(at) ? static_cast<int>(steps_[at]["s"].integer()) : 0; }
+  int code(std::size_t at) const {
+    return is_server(at) ? static_cast<int>(steps_[at]["s"].integer()) : 0;
+  }
 
   channel settings() const {
     channel c = tests::mx();
@@ -154,10 +170,14 @@ class replay {
     const int c = code(at_);
     const bool greeting = at_ == 0 || (at_ == 1 && !is_server(0));
     if (c == 421 && greeting) {
-      script_.asks(stage::connect, verdict::defer(reply(421, {}, "no"))).server("421 ").closed(session_end::policy);
+      script_.asks(stage::connect, verdict::defer(reply(421, {}, "no")))
+          .server("421 ")
+          .closed(session_end::policy);
     } else if (c == 421) {
       const bool timeout = step["text"].string().starts_with("Timeout");
-      (timeout ? script_.stays_silent() : script_.stops()).server("421 ").closed(timeout ? session_end::timeout : session_end::shutdown);
+      (timeout ? script_.stays_silent() : script_.stops())
+          .server("421 ")
+          .closed(timeout ? session_end::timeout : session_end::shutdown);
     } else if (at_ >= 1 && code(at_ - 1) == 354) {
       end_of_message(step);
     } else {
@@ -174,11 +194,15 @@ class replay {
     const int next = code(at_ + 1);
     script_.client(line + "\r\n");
     if (line == "STARTTLS" && next == 220) script_.starts_tls();
-    if (line.starts_with("MAIL ") && next == 550) script_.asks(stage::mail, verdict::refuse(reply(550, {}, "no")));
-    if (line.starts_with("RCPT ") && next == 550) script_.asks(stage::rcpt, verdict::refuse(reply(550, {}, "no")));
+    if (line.starts_with("MAIL ") && next == 550)
+      script_.asks(stage::mail, verdict::refuse(reply(550, {}, "no")));
+    if (line.starts_with("RCPT ") && next == 550)
+      script_.asks(stage::rcpt, verdict::refuse(reply(550, {}, "no")));
     const bool auth = line.starts_with("AUTH ");
     const bool answer = at_ >= 1 && code(at_ - 1) == 334;
-    if (auth || answer) authenticate(auth ? line.substr(std::min(line.find(' ', 5), line.size())) : " " + line, auth, next);
+    if (auth || answer)
+      authenticate(auth ? line.substr(std::min(line.find(' ', 5), line.size())) : " " + line, auth,
+                   next);
   }
 
   void authenticate(const std::string& text, bool begins, int next) {
@@ -192,16 +216,20 @@ class replay {
 
   void end_of_message(const json& step) {
     const bool too_big = step["text"].string().starts_with("Maximum");
-    script_.client(too_big ? std::string(2000, 'x') + "\r\n.\r\n" : "Subject: x\r\n\r\ntext\r\n.\r\n");
-    if (!too_big && code(at_) == 450) script_.asks(stage::message, verdict::defer(reply(450, {}, "no")));
+    script_.client(too_big ? std::string(2000, 'x') + "\r\n.\r\n"
+                           : "Subject: x\r\n\r\ntext\r\n.\r\n");
+    if (!too_big && code(at_) == 450)
+      script_.asks(stage::message, verdict::defer(reply(450, {}, "no")));
     // RFC 1870 §6.3: ours says 552 by itself; theirs is what their test answers.
     script_.server(too_big ? "552 " : words(code(at_)));
   }
 
   // The code that we say where they say `c`.
   std::string words(int c) const {
-    const std::string last = at_ >= 1 && steps_[at_ - 1].contains("c") ? steps_[at_ - 1]["c"].string() : "";
-    if (c == 500 && last == "STARTTLS") return "502 ";  // RFC 5321 §4.2.4: known, and not implemented
+    const std::string last =
+        at_ >= 1 && steps_[at_ - 1].contains("c") ? steps_[at_ - 1]["c"].string() : "";
+    if (c == 500 && last == "STARTTLS")
+      return "502 ";  // RFC 5321 §4.2.4: known, and not implemented
     return std::to_string(c);
   }
 

@@ -11,8 +11,8 @@
 namespace gatepost::smtp {
 namespace {
 
-// The order of commands once more, written down for people to compare with RFC 5321 §4.1.4: in which phase
-// a verb may come (nullptr), and what it hears where it may not.
+// The order of commands once more, written down for people to compare with RFC 5321 §4.1.4: in
+// which phase a verb may come (nullptr), and what it hears where it may not.
 constexpr const fixed_reply* ok = nullptr;
 constexpr const fixed_reply* seq = &replies::bad_sequence;
 constexpr const fixed_reply* helo = &replies::hello_first;
@@ -47,7 +47,8 @@ constexpr row rows[] = {
     {verb::xforward, {ok, ok, seq, seq, seq, seq}},
 };
 
-constexpr phase columns[] = {phase::start, phase::ready, phase::mail, phase::rcpt, phase::chunks, phase::rejected};
+constexpr phase columns[] = {phase::start, phase::ready,  phase::mail,
+                             phase::rcpt,  phase::chunks, phase::rejected};
 
 TEST(transitions, the_whole_product) {
   for (const row& r : rows)
@@ -67,7 +68,8 @@ TEST(transitions, none_where_no_command_is_read) {
     for (const row& r : rows) EXPECT_NE(refusal_of(r.verb, p), nullptr) << to_string(r.verb);
 }
 
-// --- The engine does what the table says -----------------------------------------------------------------
+// --- The engine does what the table says
+// -----------------------------------------------------------------
 
 channel everything() {
   return tests::mx_with([](channel& c) {
@@ -80,7 +82,8 @@ channel everything() {
 
 testing::script in_phase(phase p) {
   testing::script s(everything());
-  if (p == phase::rejected) return s.asks(stage::connect, verdict::refuse({554, {5, 7, 1}, "no"})).server("554 ");
+  if (p == phase::rejected)
+    return s.asks(stage::connect, verdict::refuse({554, {5, 7, 1}, "no"})).server("554 ");
   s.server("220 ");
   if (p == phase::start) return s;
   s.client("EHLO client.example\r\n").server("250-");

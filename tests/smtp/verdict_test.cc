@@ -17,7 +17,8 @@ TEST(verdict, decisions) {
     EXPECT_FALSE(v.passes());
     EXPECT_FALSE(v.negative());
   }
-  for (const verdict& v : {verdict::refuse(replies::no_such_user), verdict::defer(), verdict::drop("flood")}) {
+  for (const verdict& v :
+       {verdict::refuse(replies::no_such_user), verdict::defer(), verdict::drop("flood")}) {
     EXPECT_FALSE(v.passes());
     EXPECT_TRUE(v.negative());
     EXPECT_FALSE(v.reply().empty());
@@ -49,7 +50,13 @@ TEST(verdict, reasons_for_logs) {
 }
 
 TEST(verdict, effects) {
-  const verdict v = verdict::pass().add_header("X-A", "1").add_header("X-B", "2").remove_header("X-C").add_tag("k", "v").score(1.5).score(0.25)
+  const verdict v = verdict::pass()
+                        .add_header("X-A", "1")
+                        .add_header("X-B", "2")
+                        .remove_header("X-C")
+                        .add_tag("k", "v")
+                        .score(1.5)
+                        .score(0.25)
                         .for_recipient(1, verdict::refuse(replies::no_such_user));
   ASSERT_TRUE(v.has_effects());
   const verdict::effects& e = v.what_else();
@@ -64,7 +71,8 @@ TEST(verdict, effects) {
 }
 
 TEST(verdict, is_a_value) {
-  verdict a = verdict::pass().add_tag("k", "v").for_recipient(0, verdict::hold("h").add_tag("x", "y"));
+  verdict a =
+      verdict::pass().add_tag("k", "v").for_recipient(0, verdict::hold("h").add_tag("x", "y"));
   verdict b = a;
   b.add_tag("k2", "v2");
   EXPECT_EQ(a.what_else().tags.size(), 1U);

@@ -7,7 +7,7 @@ while read -r header; do
   found=$((found + 1))
   label=//${header%/*}:${header##*/}
   grep -qxF "$label" tests/standalone/module_headers && continue
-  echo "$header: in no module; gatepost_module() has to come last in ${header%%/*}/BUILD.bazel"
+  echo "$header: in no module; gatepost_module() has to come last in ${header%/*}/BUILD.bazel"
   missing=$((missing + 1))
 done < <(find -L smtp checks routing -name '*.hpp' ! -path '*/detail/*' ! -path '*/impl/*' | sort)
 

@@ -2,3 +2,4 @@
 #include "checks/src.hpp"
 #include "routing/src.hpp"
 #include "smtp/src.hpp"
+#include "smtp/testing/src.hpp"

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <stdexcept>
@@ -26,6 +27,14 @@ class raw_client {
 
   // Not connected yet: see connect().
   raw_client() : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {}
+
+  // Takes a socket that is connected already.
+  static raw_client of(int fd) {
+    raw_client c;
+    c.close();
+    c.fd_ = fd;
+    return c;
+  }
 
   // `from`: an address of the loopback network to connect from.
   explicit raw_client(std::uint16_t port, const char* from = nullptr) : raw_client() {
@@ -62,6 +71,17 @@ class raw_client {
     }
   }
 
+  // As much of it as goes at once: the octets.
+  std::size_t send_some(std::string_view text) {
+    const ssize_t n = ::send(fd_, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    return n < 0 ? 0 : static_cast<std::size_t>(n);
+  }
+
+  // Before connect(): has room for so many octets that were not read.
+  void receive_buffer(int octets) {
+    ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &octets, sizeof octets);
+  }
+
   // One line with its CRLF; "" when the server has closed.
   std::string line() {
     while (true) {
@@ -92,6 +112,8 @@ class raw_client {
 
   // True when the server has closed its side, and nothing more was said.
   bool closed() { return input_.empty() && !receive(); }
+  // The same, and it has done so properly: what it said before was not in danger.
+  bool closed_without_reset() { return closed() && !reset_; }
 
   void half_close() { ::shutdown(fd_, SHUT_WR); }
   // Leaves without a word: the server gets a reset.
@@ -129,12 +151,14 @@ class raw_client {
     if (::poll(&p, 1, patience_ms) != 1) throw std::runtime_error("the server says nothing");
     char octets[4096];
     const ssize_t n = ::recv(fd_, octets, sizeof octets, 0);
+    if (n < 0 && errno == ECONNRESET) reset_ = true;
     if (n <= 0) return false;
     input_.append(octets, static_cast<std::size_t>(n));
     return true;
   }
 
   int fd_ = -1;
+  bool reset_ = false;  // the server closed the connection with a reset
   std::string input_;
 };
 

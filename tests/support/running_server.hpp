@@ -4,6 +4,8 @@
 
 #include <unistd.h>
 
+#include <asio/post.hpp>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -61,6 +63,11 @@ class recorder final : public smtp::observer {
     const std::lock_guard lock(mutex_);
     return troubles_;
   }
+  // Why they did, in order.
+  std::vector<std::string> ends() {
+    const std::lock_guard lock(mutex_);
+    return ends_;
+  }
   // Waits until so many sessions have ended.
   bool ended(std::size_t count) {
     for (int i = 0; i < 1000; ++i) {
@@ -68,6 +75,7 @@ class recorder final : public smtp::observer {
         const std::lock_guard lock(mutex_);
         if (ends_.size() >= count) return true;
       }
+      // lint: allow sleep (looks again until another thread has got there)
       ::usleep(5000);
     }
     return false;
@@ -86,13 +94,15 @@ class recorder final : public smtp::observer {
 // A server on threads of its own.
 class running_server {
  public:
+  // `policy`: none, everything is accepted.
   explicit running_server(smtp::server_options options = {},
                           std::vector<smtp::listener> where = {{.address = "127.0.0.1:0"}},
-                          std::size_t threads = 1)
+                          std::size_t threads = 1, smtp::policy* policy = nullptr)
       : threads_(threads) {
     options.observer = &log;
+    smtp::policy& asked = policy != nullptr ? *policy : policy_;
     server_ =
-        std::make_unique<smtp::server>(threads_.contexts(), std::move(options), policy_, delivery_);
+        std::make_unique<smtp::server>(threads_.contexts(), std::move(options), asked, delivery_);
     for (const smtp::listener& l : where) {
       const auto wrong = server_->listen(l);
       if (wrong) throw std::runtime_error(*wrong);
@@ -100,12 +110,29 @@ class running_server {
     runner_ = std::thread([this] { threads_.run(); });
   }
   ~running_server() {
-    server_->stop_now();
+    if (server_) server_->stop_now();
     join();
   }
 
   void join() {
     if (runner_.joinable()) runner_.join();
+  }
+  // Stops the threads where they are, and destroys the server, whatever it is doing.
+  void destroy() {
+    for (asio::io_context* io : threads_.contexts()) io->stop();
+    join();
+    server_.reset();
+  }
+  // After destroy(): whatever is left may run to its end.
+  void run_on() { threads_.run(); }
+
+  // Calls it on the first thread.
+  template <class F>
+  auto on_front(F call) {
+    std::packaged_task<decltype(call())()> task(std::move(call));
+    auto done = task.get_future();
+    asio::post(threads_.front(), [&task] { task(); });
+    return done.get();
   }
   std::uint16_t port(std::size_t i = 0) const { return server_->endpoints().at(i).port; }
   smtp::server& operator*() { return *server_; }

@@ -40,14 +40,18 @@ inline smtp::channel lmtp() {
 inline smtp::testing::script greeted(smtp::channel settings = mx()) {
   const bool lmtp = settings.lmtp;
   smtp::testing::script s(std::move(settings));
-  s.server("220 ").client(lmtp ? "LHLO client.example\r\n" : "EHLO client.example\r\n").server("250-");
+  s.server("220 ")
+      .client(lmtp ? "LHLO client.example\r\n" : "EHLO client.example\r\n")
+      .server("250-");
   return s;
 }
 
 // The same with a sender and one recipient.
 inline smtp::testing::script addressed(smtp::channel settings = mx()) {
   smtp::testing::script s = greeted(std::move(settings));
-  s.client("MAIL FROM:<a@client.example>\r\n").server("250 2.1.0 ").client("RCPT TO:<b@example.test>\r\n")
+  s.client("MAIL FROM:<a@client.example>\r\n")
+      .server("250 2.1.0 ")
+      .client("RCPT TO:<b@example.test>\r\n")
       .server("250 2.1.5 ");
   return s;
 }

@@ -126,6 +126,7 @@ BAD_FILES = {
 GOOD_FILES = {
     "header": ("smtp/x.hpp", HEADER.format("namespace a {}")),
     "words that contain words": ("smtp/x.cc", "int hacksaw, xxxl, my/root;\n"),
+    "list of definitions": ("smtp/src.hpp", HEADER.format("").replace("SMTP_X", "SMTP_SRC")),
     "using in a function": ("smtp/x.hpp", HEADER.format("void f() {\n  using namespace a;\n}")),
     "using in .cc": ("tests/smtp/y_test.cc", "using namespace std;\nnamespace {}\n"),
     "100 characters": ("smtp/x.cc", "// " + 97 * "x" + "\n"),

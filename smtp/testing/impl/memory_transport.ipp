@@ -11,8 +11,44 @@
 #include "smtp/testing/memory_transport.hpp"
 
 namespace gatepost::smtp::testing {
+namespace detail {
 
-// --- What the test does ----------------------------------------------------------------------------
+class lent_transport final : public transport {
+ public:
+  explicit lent_transport(memory_transport& t) : t_(t) {}
+  ~lent_transport() override { t_.close(); }
+  io_result try_read(std::span<char> into) override { return t_.try_read(into); }
+  io_result try_write(std::string_view text) override { return t_.try_write(text); }
+  asio::awaitable<std::error_code> wait(readiness what, time_point deadline) override {
+    return t_.wait(what, deadline);
+  }
+  asio::awaitable<std::error_code> accept_tls(const server_context& context,
+                                              time_point deadline) override {
+    return t_.accept_tls(context, deadline);
+  }
+  asio::awaitable<std::error_code> connect_tls(const client_context& context, tls_peer peer,
+                                               time_point deadline) override {
+    return t_.connect_tls(context, std::move(peer), deadline);
+  }
+  const tls_facts* tls() const override { return t_.tls(); }
+  std::string tls_error() const override { return t_.tls_error(); }
+  void cancel() override { t_.cancel(); }
+  void watch(busy_watch* listener, time_point deadline) override { t_.watch(listener, deadline); }
+  void close() override { t_.close(); }
+  time_point now() const override { return t_.now(); }
+
+ private:
+  memory_transport& t_;
+};
+
+}  // namespace detail
+
+GATEPOST_DECL std::unique_ptr<transport> lend(memory_transport& t) {
+  return std::make_unique<detail::lent_transport>(t);
+}
+
+// --- What the test does
+// ----------------------------------------------------------------------------
 
 GATEPOST_DECL std::string memory_transport::read_all() {
   std::string all = incoming_.substr(read_);
@@ -41,7 +77,8 @@ GATEPOST_DECL bool memory_transport::at_end() const {
   return read_ == incoming_.size() && other_.ended_;
 }
 
-// --- Octets ----------------------------------------------------------------------------------------
+// --- Octets
+// ----------------------------------------------------------------------------------------
 
 GATEPOST_DECL std::size_t memory_transport::room() const {
   const std::size_t unread = other_.incoming_.size() - other_.read_;
@@ -79,7 +116,8 @@ GATEPOST_DECL io_result memory_transport::try_write(std::string_view text) {
   return {n, {}};
 }
 
-// --- Waiting ---------------------------------------------------------------------------------------
+// --- Waiting
+// ---------------------------------------------------------------------------------------
 
 GATEPOST_DECL void memory_transport::wake(woken why) {
   look_at_other();
@@ -106,8 +144,10 @@ GATEPOST_DECL asio::awaitable<std::error_code> memory_transport::sleep() {
 GATEPOST_DECL asio::awaitable<std::error_code> memory_transport::wait(readiness what,
                                                                       time_point deadline) {
   std::error_code failed;
-  if (closed_) failed = errc::connection_lost;
-  else if (now() >= deadline) failed = errc::timed_out;
+  if (closed_)
+    failed = errc::connection_lost;
+  else if (now() >= deadline)
+    failed = errc::timed_out;
   deadline_.set(deadline, [this] { wake(woken::by_clock); });
   while (!failed && !is_ready(what)) {
     failed = co_await sleep();
@@ -125,7 +165,8 @@ GATEPOST_DECL void memory_transport::close() {
   tell_other();
 }
 
-// --- TLS -------------------------------------------------------------------------------------------
+// --- TLS
+// -------------------------------------------------------------------------------------------
 
 GATEPOST_DECL std::error_code memory_transport::tls_failed(std::string words) {
   tls_error_ = std::move(words);
@@ -141,8 +182,10 @@ GATEPOST_DECL asio::awaitable<std::error_code> memory_transport::handshake(time_
   deadline_.set(deadline, [this] { wake(woken::by_clock); });
   while (!failed && !other_.wants_tls_) {
     if (read_ < incoming_.size()) co_return tls_failed("plain text where TLS was expected");
-    if (other_.ended_) failed = errc::connection_lost;
-    else failed = co_await sleep();
+    if (other_.ended_)
+      failed = errc::connection_lost;
+    else
+      failed = co_await sleep();
   }
   deadline_.unset();
   if (failed) co_return failed;
@@ -165,7 +208,8 @@ GATEPOST_DECL asio::awaitable<std::error_code> memory_transport::connect_tls(con
   co_return failed;
 }
 
-// --- Watching --------------------------------------------------------------------------------------
+// --- Watching
+// --------------------------------------------------------------------------------------
 
 GATEPOST_DECL void memory_transport::watch(busy_watch* listener, time_point deadline) {
   watcher_ = listener;

@@ -14,10 +14,14 @@ inline std::string shown(std::string_view text) {
   std::string out = "\"";
   for (const char c : text.substr(0, 300)) {
     const auto u = static_cast<unsigned char>(c);
-    if (c == '\r') out += "\\r";
-    else if (c == '\n') out += "\\n";
-    else if (u < 32 || u > 126) out += "\\x" + std::string{"0123456789abcdef"[u >> 4], "0123456789abcdef"[u & 15]};
-    else out.push_back(c);
+    if (c == '\r')
+      out += "\\r";
+    else if (c == '\n')
+      out += "\\n";
+    else if (u < 32 || u > 126)
+      out += "\\x" + std::string{"0123456789abcdef"[u >> 4], "0123456789abcdef"[u & 15]};
+    else
+      out.push_back(c);
   }
   return out + (text.size() > 300 ? "\"..." : "\"");
 }
@@ -45,8 +49,10 @@ GATEPOST_DECL std::string reply_fault(std::string_view wire) {
       const std::string_view line = rest.substr(0, rest.find("\r\n") + 2);
       const bool code = line.size() >= 6 && line[0] >= '2' && line[0] <= '5' && line[1] >= '0' &&
                         line[1] <= '9' && line[2] >= '0' && line[2] <= '9';
-      const bool text = line.substr(0, line.size() - 2).find_first_of(std::string_view("\0\r\n", 3)) == line.npos;
-      if (!code || !text || line.size() > reply::max_line || line.substr(0, 3) != whole.substr(0, 3))
+      const bool text =
+          line.substr(0, line.size() - 2).find_first_of(std::string_view("\0\r\n", 3)) == line.npos;
+      if (!code || !text || line.size() > reply::max_line ||
+          line.substr(0, 3) != whole.substr(0, 3))
         return "no reply: " + detail::shown(line);
     }
     wire.remove_prefix(size);
@@ -58,7 +64,11 @@ GATEPOST_DECL std::string reply_fault(std::string_view wire) {
 class script::player : private transcript_tap {
  public:
   player(const script& s, const variation& v)
-      : script_(s), v_(v), settings_(s.settings_), facts_(s.facts_), engine_(settings_, facts_, pool_, s.can_) {
+      : script_(s),
+        v_(v),
+        settings_(s.settings_),
+        facts_(s.facts_),
+        engine_(settings_, facts_, pool_, s.can_) {
     engine_.set_tap(this);
   }
 
@@ -74,13 +84,16 @@ class script::player : private transcript_tap {
 
   // What is wrong with a run in which something happened.
   std::string fault_of(const script_run& r) const {
-    const std::string_view said = std::string_view(r.wire).substr(std::min(struck_wire_, r.wire.size()));
+    const std::string_view said =
+        std::string_view(r.wire).substr(std::min(struck_wire_, r.wire.size()));
     const bool one_421 = said.starts_with("421 ") && detail::reply_size(said) == said.size();
     const auto ends_by = [&](session_end e) { return r.ended_by == e; };
-    const std::string heard = "the server says " + detail::shown(said) + " and ends by " + std::string(to_string(r.ended_by));
+    const std::string heard = "the server says " + detail::shown(said) + " and ends by " +
+                              std::string(to_string(r.ended_by));
     switch (struck_ ? v_.trouble : mishap::none) {
       case mishap::none: return {};
-      case mishap::client_leaves: return said.empty() && ends_by(session_end::client_left) ? "" : heard;
+      case mishap::client_leaves:
+        return said.empty() && ends_by(session_end::client_left) ? "" : heard;
       case mishap::silence: return one_421 && ends_by(session_end::timeout) ? "" : heard;
       case mishap::end_now: return one_421 && ends_by(session_end::shutdown) ? "" : heard;
       case mishap::stop: {
@@ -108,7 +121,8 @@ class script::player : private transcript_tap {
     if (run_.problem.empty()) run_.problem = "step " + std::to_string(move_) + ": " + what;
   }
 
-  // --- Turns: a move, and what follows it until the next one ------------------------------------------
+  // --- Turns: a move, and what follows it until the next one
+  // ------------------------------------------
 
   void begin_turn(std::size_t from) {
     expected_.clear();
@@ -122,7 +136,8 @@ class script::player : private transcript_tap {
   void end_turn() {
     if (struck_) return;
     for (const step* s : words_)
-      if (!hears(s->words)) return fail("expected " + detail::shown(s->words) + ", heard " + detail::shown(heard_));
+      if (!hears(s->words))
+        return fail("expected " + detail::shown(s->words) + ", heard " + detail::shown(heard_));
     if (!heard_.empty()) fail("heard also " + detail::shown(heard_));
   }
 
@@ -146,7 +161,8 @@ class script::player : private transcript_tap {
     return s;
   }
 
-  // --- Actions ---------------------------------------------------------------------------------------
+  // --- Actions
+  // ---------------------------------------------------------------------------------------
 
   void turn(const action& a) {
     switch (a.kind) {
@@ -205,7 +221,8 @@ class script::player : private transcript_tap {
   void send() {
     std::string_view rest = move_text_.substr(move_sent_);
     if (v_.piece != 0) rest = rest.substr(0, v_.piece);
-    for (const std::size_t cut : {v_.cut_step == move_ ? v_.cut_at : 0, v_.trouble_step == move_ ? v_.trouble_at : 0})
+    for (const std::size_t cut :
+         {v_.cut_step == move_ ? v_.cut_at : 0, v_.trouble_step == move_ ? v_.trouble_at : 0})
       if (cut != nowhere && cut > move_sent_) rest = rest.substr(0, cut - move_sent_);
     const std::span<char> room = engine_.prepare();
     if (room.empty()) return fail("no room to read into");
@@ -278,7 +295,8 @@ class script::player : private transcript_tap {
     hear();
     run_.questions.emplace_back("start_tls");
     if (strikes_at_question() && v_.trouble != mishap::policy_throws) return strike();
-    if (take(kind::tls_fails) != nullptr || (struck_ && v_.trouble != mishap::stop)) return engine_.lost();
+    if (take(kind::tls_fails) != nullptr || (struck_ && v_.trouble != mishap::stop))
+      return engine_.lost();
     if (take(kind::starts_tls) == nullptr && !struck_) fail("TLS begins");
     facts_.tls.emplace();
     facts_.tls->version = "TLSv1.3";
@@ -298,10 +316,12 @@ class script::player : private transcript_tap {
     if (at_ != script_.steps_.size()) fail("closed before the script's end");
   }
 
-  // --- Mishaps ---------------------------------------------------------------------------------------
+  // --- Mishaps
+  // ---------------------------------------------------------------------------------------
 
   bool strikes_in_text() const {
-    return !struck_ && v_.trouble_step == move_ && v_.trouble_at == move_sent_ && v_.trouble != mishap::none;
+    return !struck_ && v_.trouble_step == move_ && v_.trouble_at == move_sent_ &&
+           v_.trouble != mishap::none;
   }
 
   void note_strike() {
@@ -330,12 +350,16 @@ class script::player : private transcript_tap {
     if (v_.trouble != mishap::policy_throws) return strike();
     note_strike();
     const std::string_view question = run_.questions.back();
-    if (question == "auth_step") engine_.answer_auth(auth_answer::failure(replies::local_error));
-    else if (question == "etrn") engine_.answer_etrn(replies::local_error);
-    else engine_.answer(verdict::defer(replies::local_error));
+    if (question == "auth_step")
+      engine_.answer_auth(auth_answer::failure(replies::local_error));
+    else if (question == "etrn")
+      engine_.answer_etrn(replies::local_error);
+    else
+      engine_.answer(verdict::defer(replies::local_error));
   }
 
-  // --- Words -----------------------------------------------------------------------------------------
+  // --- Words
+  // -----------------------------------------------------------------------------------------
 
   void on_line(bool from_client, std::string_view line) override {
     run_.transcript.push_back((from_client ? "C: " : "S: ") + std::string(line));
@@ -380,7 +404,8 @@ class script::player : private transcript_tap {
   bool going_ = true;
 };
 
-// --- The conversation ------------------------------------------------------------------------------
+// --- The conversation
+// ------------------------------------------------------------------------------
 
 GATEPOST_DECL script& script::add(step s) {
   steps_.push_back(std::move(s));
@@ -420,7 +445,10 @@ GATEPOST_DECL script& script::asks(smtp::stage s, verdict answer) {
 }
 
 GATEPOST_DECL script& script::asks_message(reply overall, std::vector<reply> each) {
-  return add({.what = kind::asks_message, .stage = smtp::stage::message, .said = std::move(overall), .each = std::move(each)});
+  return add({.what = kind::asks_message,
+              .stage = smtp::stage::message,
+              .said = std::move(overall),
+              .each = std::move(each)});
 }
 
 GATEPOST_DECL script& script::text(std::string_view whole) {
@@ -431,7 +459,8 @@ GATEPOST_DECL script& script::objects(reply why) {
   return add({.what = kind::objects, .said = std::move(why)});
 }
 
-GATEPOST_DECL script& script::authenticates(std::optional<std::string> response, auth_answer answer) {
+GATEPOST_DECL script& script::authenticates(std::optional<std::string> response,
+                                            auth_answer answer) {
   const bool has = response.has_value();
   return add({.what = kind::auth_step,
               .words = std::move(response).value_or(std::string()),
@@ -457,7 +486,8 @@ GATEPOST_DECL script& script::closed(session_end why) {
   return add({.what = kind::closed, .why = why});
 }
 
-// --- Playing it ------------------------------------------------------------------------------------
+// --- Playing it
+// ------------------------------------------------------------------------------------
 
 inline script_run script::run(const variation& v) const { return player(*this, v).play(); }
 
@@ -493,7 +523,8 @@ GATEPOST_DECL std::string script::check_splits() const {
     for (std::size_t at = 1; at < size; ++at) {
       if (at == max_cut / 2 && size > max_cut) at = size - max_cut / 2;
       const std::string wrong = differs(run({.cut_step = i, .cut_at = at}));
-      if (!wrong.empty()) return "step " + std::to_string(i) + " cut at " + std::to_string(at) + ": " + wrong;
+      if (!wrong.empty())
+        return "step " + std::to_string(i) + " cut at " + std::to_string(at) + ": " + wrong;
     }
   }
   return {};
@@ -509,7 +540,8 @@ GATEPOST_DECL std::string script::check_lost_at_every_step() const {
       const std::size_t size = steps_[i].words.size();
       wrong = check_mishap({.trouble = m, .trouble_step = i});
       for (const std::size_t at : {size / 3, size / 2, size - size / 4})
-        if (wrong.empty() && at > 0) wrong = check_mishap({.trouble = m, .trouble_step = i, .trouble_at = at});
+        if (wrong.empty() && at > 0)
+          wrong = check_mishap({.trouble = m, .trouble_step = i, .trouble_at = at});
       if (!wrong.empty()) break;
     }
   }
@@ -520,15 +552,18 @@ GATEPOST_DECL std::string script::check_lost_at_every_step() const {
 }
 
 inline std::string script::check_mishap(const variation& v) const {
-  static constexpr std::string_view names[] = {"", "the client leaves", "silence", "a stop", "an end", "a policy that throws"};
+  static constexpr std::string_view names[] = {"",       "the client leaves",   "silence", "a stop",
+                                               "an end", "a policy that throws"};
   player p(*this, v);
   const script_run r = p.play();
   std::string wrong = r.problem.empty() ? reply_fault(r.wire) : r.problem;
   if (wrong.empty()) wrong = p.fault_of(r);
   if (wrong.empty()) return {};
   std::string where(names[static_cast<std::size_t>(v.trouble)]);
-  if (v.trouble_question != nowhere) where += " at question " + std::to_string(v.trouble_question);
-  else where += " before step " + std::to_string(v.trouble_step);
+  if (v.trouble_question != nowhere)
+    where += " at question " + std::to_string(v.trouble_question);
+  else
+    where += " before step " + std::to_string(v.trouble_step);
   if (v.trouble_at != nowhere) where += " after " + std::to_string(v.trouble_at) + " octets";
   return where + ": " + wrong;
 }

@@ -32,7 +32,8 @@ TEST(script, a_conversation_that_goes_as_written) {
   EXPECT_EQ(r.wire.substr(r.wire.size() - 15), "221 2.0.0 Bye\r\n");
 }
 
-// --- What a script finds ---------------------------------------------------------------------------
+// --- What a script finds
+// ---------------------------------------------------------------------------
 
 TEST(script, finds_other_words) {
   script s = greeted();
@@ -100,25 +101,40 @@ TEST(script, finds_tls_and_auth_that_nobody_expects) {
 
 TEST(script, answers_as_the_script_says_and_only_there) {
   script s = greeted();
-  s.client("MAIL FROM:<>\r\nRCPT TO:<a@example.test>\r\nRCPT TO:<b@example.test>\r\n").server("250 2.1.0")
-      .asks(stage::rcpt).server("250 2.1.5").asks(stage::rcpt, verdict::refuse({551, {5, 1, 6}, "moved"})).server("551 5.1.6 moved\r\n");
+  s.client("MAIL FROM:<>\r\nRCPT TO:<a@example.test>\r\nRCPT TO:<b@example.test>\r\n")
+      .server("250 2.1.0")
+      .asks(stage::rcpt)
+      .server("250 2.1.5")
+      .asks(stage::rcpt, verdict::refuse({551, {5, 1, 6}, "moved"}))
+      .server("551 5.1.6 moved\r\n");
   EXPECT_EQ(s.check(), "");
 }
 
 TEST(script, messages_and_refusals_are_kept) {
   script s = addressed();
-  s.client("DATA\r\n").server("354 ").client("a\r\n.\r\n").server("250 ").client("MAIL FROM:<>\r\n").server("250 ")
-      .client("RCPT TO:<b@example.test>\r\n").server("250 ").client("DATA\r\n").server("354 ").client("b\n\r\n.\r\n").server("550 5.6.0");
+  s.client("DATA\r\n")
+      .server("354 ")
+      .client("a\r\n.\r\n")
+      .server("250 ")
+      .client("MAIL FROM:<>\r\n")
+      .server("250 ")
+      .client("RCPT TO:<b@example.test>\r\n")
+      .server("250 ")
+      .client("DATA\r\n")
+      .server("354 ")
+      .client("b\n\r\n.\r\n")
+      .server("550 5.6.0");
   const script_run r = s.play();
   EXPECT_THAT(r.messages, ElementsAre("a\r\n"));
   EXPECT_THAT(r.refusals, ElementsAre(HasSubstr("550 5.6.0")));
   EXPECT_EQ(r.resets, 2U);
 }
 
-// --- What the variations find: an octet that does not wait for its turn -------------------------------
+// --- What the variations find: an octet that does not wait for its turn
+// -------------------------------
 
-// STARTTLS and what follows it in one packet is refused; in two packets it is not: a difference that
-// check_splits() has to see.
+// STARTTLS and what follows it in one packet is refused; in two packets it is not: a difference
+// that check_splits() has to see.
 TEST(script, splits_are_seen) {
   script s = greeted();
   s.client("STARTTLS\r\nNOOP\r\n").server("554 ").closed(session_end::protocol);

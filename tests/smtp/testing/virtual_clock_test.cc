@@ -35,7 +35,8 @@ TEST(virtual_clock, alarms_ring_in_order_and_at_their_time) {
   clock.advance(5s);
   EXPECT_TRUE(rung.empty());
   clock.advance(60s);
-  EXPECT_THAT(rung, ElementsAre(std::pair(2, std::chrono::nanoseconds(10s)), std::pair(1, std::chrono::nanoseconds(20s))));
+  EXPECT_THAT(rung, ElementsAre(std::pair(2, std::chrono::nanoseconds(10s)),
+                                std::pair(1, std::chrono::nanoseconds(20s))));
   EXPECT_EQ(clock.now() - start, 65s);
   clock.advance(60s);
   EXPECT_EQ(rung.size(), 2U);  // once

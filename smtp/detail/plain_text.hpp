@@ -1,0 +1,35 @@
+// Whether a text is printable ASCII and nothing else, eight octets at a time: nearly every command
+// line and reply is, and needs no closer look.
+#ifndef GATEPOST_SMTP_DETAIL_PLAIN_TEXT_HPP
+#define GATEPOST_SMTP_DETAIL_PLAIN_TEXT_HPP
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+namespace gatepost::smtp::detail {
+
+// Every octet is one of ' ' to '~'.
+inline bool is_plain_text(std::string_view text) noexcept {
+  constexpr std::uint64_t ones = 0x0101010101010101;
+  constexpr std::uint64_t tops = ones * 0x80;
+  const char* at = text.data();
+  std::size_t left = text.size();
+  for (; left >= 8; at += 8, left -= 8) {
+    std::uint64_t x;
+    std::memcpy(&x, at, 8);
+    // Of octets below 128: the top bit of x - 0x20 is set for those below 0x20, of x + 1 for 0x7F.
+    // An octet that borrows from its neighbour is found itself.
+    if (((x | (x - ones * 0x20) | (x + ones)) & tops) != 0) return false;
+  }
+  for (; left > 0; ++at, --left) {
+    const auto c = static_cast<unsigned char>(*at);
+    if (c < 0x20 || c > 0x7E) return false;
+  }
+  return true;
+}
+
+}  // namespace gatepost::smtp::detail
+
+#endif  // GATEPOST_SMTP_DETAIL_PLAIN_TEXT_HPP

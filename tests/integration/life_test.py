@@ -1,0 +1,237 @@
+#!/usr/bin/python3
+"""Signals, stops, crashes and the queue: nothing that was accepted is lost."""
+
+import signal
+import socket
+import ssl
+
+import harness
+
+def with_relay(port):
+    return harness.with_routes(f"example.test  smtp:[127.0.0.1]:{port} tls=none")
+
+
+def begin_message(client):
+    for line, code in (("EHLO c.sender.test", "250"), ("MAIL FROM:<alice@sender.test>", "250"),
+                       ("RCPT TO:<bob@example.test>", "250"), ("DATA", "354")):
+        reply = client.say(line)
+        assert reply.startswith(code), reply
+
+
+class Silent:
+    """A next hop that takes connections and says nothing."""
+
+    def __init__(self):
+        self.socket = socket.socket()
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.listen()
+        self.port = self.socket.getsockname()[1]
+
+    def close(self):
+        self.socket.close()
+
+
+class Life(harness.Test):
+    def send(self, mta, subject="hello"):
+        """Sends a message to bob; gives the reply."""
+        with harness.Conversation(mta.port) as client:
+            client.reply()
+            begin_message(client)
+            reply = client.say(f"Subject: {subject}\r\n\r\nHello\r\n.")
+            self.assertTrue(reply.startswith("250 2.0.0 "), reply)
+            client.say("QUIT")
+            return reply
+
+    # --- Crashes ------------------------------------------------------------------------------
+
+    @harness.needs("smtp-sink")
+    def test_kill_between_reply_and_delivery(self):
+        silent = Silent()
+        self.addCleanup(silent.close)
+        mta = self.border_mta(with_relay(silent.port))
+        ids = [self.send(mta, f"number {n}").split()[-1] for n in range(3)]
+        connection, _ = silent.socket.accept()  # the delivery has begun
+        mta.kill()
+        connection.close()
+        port = silent.port
+        silent.close()
+
+        self.smtp_sink(port=port)
+        mta = self.border_mta(config=None)
+        for queue_id in ids:
+            mta.delivery(queue_id, "delivered")
+        mails = self.sunk()
+        self.assertEqual(len(mails), 3)
+        for n in range(3):
+            self.assertEqual(sum(f"Subject: number {n}\n" in m for m in mails), 1)
+
+    def test_kill_in_a_message_leaves_nothing(self):
+        mta = self.border_mta()
+        with harness.Conversation(mta.port) as client:
+            client.reply()
+            begin_message(client)
+            client.send("Subject: half\r\n\r\n" + "x" * 100_000)
+            mta.kill()
+        listed = self.run_ok(harness.BORDER_MTA, "--config", mta.config, "--queue")
+        self.assertEqual(listed, "0 messages, 0 B\n")
+
+    # --- Stops --------------------------------------------------------------------------------
+
+    def test_stop_with_nothing_to_do(self):
+        mta = self.border_mta()
+        self.assertEqual(mta.stop(), 0)
+
+    def test_stop_lets_a_transaction_finish(self):
+        mta = self.border_mta()
+        with harness.Conversation(mta.port) as idle, harness.Conversation(mta.port) as client:
+            idle.reply()
+            client.reply()
+            begin_message(client)
+            client.send("Subject: in the middle\r\n\r\n")
+            mta.signal(signal.SIGTERM)
+            self.assertTrue(idle.reply().startswith("421 4.3.2 "))
+            self.assertTrue(idle.closed())
+            harness.wait_until("no new sessions", lambda: not harness.can_connect(mta.port))
+            reply = client.say("Hello\r\n.")
+            self.assertTrue(reply.startswith("250 2.0.0 "), reply)
+            self.assertTrue(client.reply().startswith("421 4.3.2 "))
+            self.assertTrue(client.closed())
+        self.assertEqual(mta.wait(), 0)
+        # Accepted is accepted, now or after the next start.
+        self.assertIn("Subject: in the middle", self.arrived(self.border_mta(config=None), "bob"))
+
+    def test_second_signal_ends_at_once(self):
+        mta = self.border_mta()
+        with harness.Conversation(mta.port) as client:
+            client.reply()
+            begin_message(client)
+            mta.signal(signal.SIGINT)
+            harness.wait_until("no new sessions", lambda: not harness.can_connect(mta.port))
+            mta.signal(signal.SIGINT)
+            self.assertTrue(client.reply().startswith("421 4.3.2 "))
+        self.assertEqual(mta.wait(), 0)
+
+    def test_stop_does_not_wait_for_ever(self):
+        mta = self.border_mta(
+            harness.CONFIG.replace("threads = 2", 'threads = 2\nstop_within = "100ms"'))
+        with harness.Conversation(mta.port) as client:
+            client.reply()
+            begin_message(client)
+            mta.signal(signal.SIGTERM)
+            self.assertTrue(client.reply().startswith("421 4.3.2 "))
+        self.assertEqual(mta.wait(), 0)
+
+    # --- SIGHUP, SIGUSR1 ----------------------------------------------------------------------
+
+    def certificate_of(self, port):
+        """The certificate that a new session is shown, as DER."""
+        client = harness.Conversation(port)
+        client.reply()
+        client.say("EHLO c.sender.test")
+        client.say("STARTTLS")
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        client.socket = context.wrap_socket(client.socket, server_hostname="mx.example.test")
+        return client, client.socket.getpeercert(binary_form=True)
+
+    @harness.needs("openssl")
+    def test_reload_of_certificates(self):
+        harness.certificate(self.folder, "mx")
+        mta = self.border_mta(harness.CONFIG.replace(
+            "self_signed = true", 'certificates = [{ chain = "mx.pem", key = "mx.key" }]'))
+        old_session, old = self.certificate_of(mta.port)
+        harness.certificate(self.folder, "mx")
+        mta.signal(signal.SIGHUP)
+        mta.log.wait("the reload", lambda line: "certificates and routes were loaded" in line)
+        new_session, new = self.certificate_of(mta.port)
+        self.assertNotEqual(old, new)
+        for session in (old_session, new_session):  # the old one goes on
+            with session:
+                begin_message(session)
+                self.assertTrue(session.say("Subject: x\r\n\r\n.").startswith("250 "))
+        self.arrived(mta, "bob", 2)
+
+    @harness.needs("openssl")
+    def test_reload_of_a_bad_certificate_keeps_the_old(self):
+        chain, _ = harness.certificate(self.folder, "mx")
+        mta = self.border_mta(harness.CONFIG.replace(
+            "self_signed = true", 'certificates = [{ chain = "mx.pem", key = "mx.key" }]'))
+        session, old = self.certificate_of(mta.port)
+        session.close()
+        chain.write_text("nonsense", encoding="utf-8")
+        mta.signal(signal.SIGHUP)
+        mta.log.wait("the error", lambda line: "mx.pem" in line)
+        mta.log.wait("what follows from it", lambda line: "what ran before goes on" in line)
+        session, new = self.certificate_of(mta.port)
+        session.close()
+        self.assertEqual(old, new)
+
+    def test_reload_of_routes(self):
+        mta = self.border_mta()
+        with harness.Conversation(mta.port) as client:
+            client.reply()
+            client.say("EHLO c.sender.test")
+            client.say("MAIL FROM:<alice@sender.test>")
+            self.assertTrue(client.say("RCPT TO:<dave@example.test>").startswith("550 5.1.1 "))
+            mta.config.write_text(
+                harness.CONFIG.replace("alice, bob", "dave, bob"), encoding="utf-8")
+            mta.signal(signal.SIGHUP)
+            mta.log.wait("the reload", lambda line: "certificates and routes were loaded" in line)
+            self.assertTrue(client.say("RCPT TO:<dave@example.test>").startswith("250 2.1.5 "))
+            mta.config.write_text("[server", encoding="utf-8")
+            mta.signal(signal.SIGHUP)
+            mta.log.wait("the error", lambda line: "border_mta.toml:1:" in line)
+            self.assertTrue(client.say("RCPT TO:<dave@example.test>").startswith("250 2.1.5 "))
+
+    def test_reload_says_what_needs_a_restart(self):
+        mta = self.border_mta()
+        mta.config.write_text(harness.CONFIG + "[limits]\nrecipients = 5\n", encoding="utf-8")
+        mta.signal(signal.SIGHUP)
+        mta.log.wait("the hint", lambda line: "they need a restart" in line)
+
+    def test_log_file_is_opened_again(self):
+        mta = self.border_mta(extra='[log]\nfile = "log"\n')
+        log, moved = self.folder / "log", self.folder / "log.1"
+        self.send(mta)
+        harness.wait_until("the first lines", lambda: "delivered" in log.read_text())
+        log.rename(moved)
+        mta.signal(signal.SIGUSR1)
+        harness.wait_until("the new file", log.exists, mta.process)
+        self.send(mta)
+        harness.wait_until("lines in it", lambda: "delivered" in log.read_text())
+        self.assertEqual(mta.stop(), 0)
+
+    # --- The queue ----------------------------------------------------------------------------
+
+    def queue(self, mta, *arguments):
+        return self.run_program(harness.BORDER_MTA, "--config", mta.config, *arguments)
+
+    def test_queue(self):
+        mta = self.border_mta(with_relay(harness.free_port()))
+        queue_id = self.send(mta).split()[-1]
+        mta.delivery(queue_id, "deferred")
+        busy = self.queue(mta, "--queue")
+        self.assertEqual(busy.returncode, 2)
+        self.assertIn("another process", busy.stdout)
+        mta.stop()
+
+        listed = self.queue(mta, "--queue")
+        self.assertEqual(listed.returncode, 0)
+        first, second, last = listed.stdout.splitlines()
+        self.assertRegex(first, rf"^{queue_id}  \d+s  \d+ B  from <alice@sender\.test>$")
+        self.assertRegex(
+            second, r"^    <bob@example\.test>  (waits|due).*, after \d+ attempts: .*refused")
+        self.assertRegex(last, r"^1 message, \d+ B$")
+
+        self.assertEqual(self.queue(mta, "--release", queue_id).returncode, 0)
+        self.assertIn("  due", self.queue(mta, "--queue").stdout)
+        absent = self.queue(mta, "--remove", "00000000000000")
+        self.assertEqual(absent.returncode, 1)
+        self.assertIn("there is no message 00000000000000", absent.stdout)
+        self.assertEqual(self.queue(mta, "--remove", queue_id).returncode, 0)
+        self.assertEqual(self.queue(mta, "--queue").stdout, "0 messages, 0 B\n")
+
+
+if __name__ == "__main__":
+    harness.main()

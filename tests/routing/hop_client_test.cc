@@ -1,0 +1,270 @@
+// This header stands alone.
+#include "routing/detail/hop_client.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "smtp/socket_connector.hpp"
+#include "tests/routing/wire_hop.hpp"
+#include "tests/support/run.hpp"
+
+namespace gatepost::routing::detail {
+namespace {
+
+using smtp::client_step;
+using smtp::recipient_outcome;
+using smtp::recipient_state;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using tests::wire_hop;
+
+// --- How a hop becomes a target and options
+// -------------------------------------------------------
+
+TEST(HopClient, KnowsWhereToConnect) {
+  EXPECT_EQ(target_of(next_hop("192.0.2.1", 2525))->text(), "192.0.2.1:2525");
+  EXPECT_EQ(target_of(next_hop("2001:db8::1"))->text(), "[2001:db8::1]:25");
+  EXPECT_EQ(target_of(next_hop("mx.test"))->text(), "mx.test:25");
+  EXPECT_EQ(target_of(next_hop::lmtp("localhost"))->text(), "localhost:24");
+  EXPECT_EQ(target_of(next_hop::lmtp_socket("/run/lmtp"))->text(), "unix:/run/lmtp");
+  EXPECT_FALSE(target_of(next_hop::mx_of("b.test")));
+}
+
+TEST(HopClient, TheNameTellsHopsApartThatDifferInAnything) {
+  const std::vector<next_hop> hops = {
+      next_hop("192.0.2.1"),
+      next_hop("192.0.2.1", 26),
+      next_hop("192.0.2.1", 25, hop_tls::none),
+      next_hop("192.0.2.1", 25, hop_tls::required),
+      next_hop("192.0.2.1", 25, hop_tls::verify),
+      next_hop::lmtp("192.0.2.1", 25),
+      next_hop::lmtp_socket("/192.0.2.1"),
+      next_hop("192.0.2.2"),
+      next_hop("b.test"),
+      next_hop::mx_of("b.test"),
+  };
+  for (std::size_t i = 0; i < hops.size(); ++i)
+    for (std::size_t j = 0; j < hops.size(); ++j)
+      EXPECT_EQ(name_of(hops[i]) == name_of(hops[j]), i == j) << name_of(hops[i]);
+}
+
+TEST(HopClient, RequireTlsWantsAVerifiedConnection) {
+  for (const hop_tls tls :
+       {hop_tls::none, hop_tls::opportunistic, hop_tls::required, hop_tls::verify}) {
+    const next_hop hop("mx.test", 25, tls);
+    EXPECT_EQ(hop_for(true, hop).tls, hop_tls::verify);
+    EXPECT_EQ(hop_for(false, hop), hop);
+  }
+  const next_hop local = next_hop::lmtp_socket("/run/lmtp");
+  EXPECT_EQ(hop_for(true, local), local);
+}
+
+TEST(HopClient, TheRouteSetsTheClientsOptions) {
+  using use = smtp::starttls_use;
+  struct row {
+    hop_tls wanted;
+    bool without_tls;
+    bool context;
+    use expected;
+  };
+  const row rows[] = {
+      {hop_tls::none, false, true, use::none},
+      {hop_tls::opportunistic, false, true, use::opportunistic},
+      {hop_tls::opportunistic, true, true, use::none},
+      {hop_tls::opportunistic, false, false, use::none},
+      {hop_tls::required, false, true, use::required},
+      {hop_tls::required, true, true, use::required},
+      {hop_tls::required, false, false, use::required},
+      {hop_tls::verify, true, false, use::required},
+  };
+  const smtp::client_context tls;
+  smtp::client_options base;
+  base.prdr = true;
+  for (const row& r : rows) {
+    const hop_client us{"us.test", &base, r.context ? &tls : nullptr, nullptr};
+    const smtp::client_options o =
+        options_for(us, next_hop("mx.test", 25, r.wanted), r.without_tls);
+    EXPECT_EQ(o.starttls, r.expected);
+    EXPECT_EQ(o.hello_name, "us.test");
+    EXPECT_TRUE(o.prdr);
+    EXPECT_EQ(o.protocol, smtp::client_protocol::smtp);
+  }
+  const hop_client us{"us.test", &base, nullptr, nullptr};
+  EXPECT_EQ(options_for(us, next_hop::lmtp("mx.test"), false).protocol,
+            smtp::client_protocol::lmtp);
+}
+
+// --- Whose fault it was
+// ---------------------------------------------------------------------------
+
+recipient_outcome outcome(recipient_state state, client_step step, bool from_server, int code,
+                          bool in_doubt = false) {
+  recipient_outcome o;
+  o.state = state;
+  o.step = step;
+  o.from_server = from_server;
+  o.in_doubt = in_doubt;
+  o.reply = smtp::reply(code, {}, "");
+  return o;
+}
+
+TEST(HopClient, KnowsTroubleOfTheHopFromTroubleWithTheMessage) {
+  constexpr auto later = recipient_state::deferred;
+  EXPECT_TRUE(is_trouble_of_hop(unreachable("away")));
+  EXPECT_TRUE(is_trouble_of_hop(outcome(later, client_step::mail, true, 451)));
+  EXPECT_TRUE(is_trouble_of_hop(outcome(later, client_step::rcpt, true, 421)));
+  EXPECT_TRUE(is_trouble_of_hop(outcome(later, client_step::body, false, 451)));
+  EXPECT_FALSE(is_trouble_of_hop(outcome(later, client_step::rcpt, true, 450)));
+  EXPECT_FALSE(is_trouble_of_hop(outcome(later, client_step::final_dot, true, 451)));
+  EXPECT_FALSE(is_trouble_of_hop(outcome(later, client_step::final_dot, false, 451, true)));
+  EXPECT_FALSE(is_trouble_of_hop(outcome(recipient_state::failed, client_step::mail, true, 550)));
+  EXPECT_FALSE(
+      is_trouble_of_hop(outcome(recipient_state::failed, client_step::prepare, false, 553)));
+  EXPECT_FALSE(
+      is_trouble_of_hop(outcome(recipient_state::delivered, client_step::final_dot, true, 250)));
+  EXPECT_FALSE(is_trouble_of_hop(recipient_outcome()));
+}
+
+struct settled {
+  settled() {
+    for (const std::size_t i : {7u, 8u, 9u}) open.emplace_back(i, unreachable(""));
+  }
+  // By what the hop said of each.
+  bool with(std::vector<recipient_outcome> said) {
+    smtp::transaction_outcome all;
+    all.recipients = std::move(said);
+    return settle_decided(open, all,
+                          [this](std::size_t i, const recipient_outcome&) { done.push_back(i); });
+  }
+  std::vector<std::size_t> left() const {
+    std::vector<std::size_t> indices;
+    for (const open_recipient& r : open) indices.push_back(r.index);
+    return indices;
+  }
+  std::vector<open_recipient> open;
+  std::vector<std::size_t> done;
+};
+
+TEST(HopClient, SettlesWhatIsDecidedAndGoesOnWithTheRest) {
+  const recipient_outcome good =
+      outcome(recipient_state::delivered, client_step::final_dot, true, 250);
+  const recipient_outcome lost = outcome(recipient_state::deferred, client_step::body, false, 451);
+  const recipient_outcome untried;
+  settled a;
+  EXPECT_TRUE(a.with({good, untried, good}));
+  EXPECT_THAT(a.done, ElementsAre(7u, 9u));
+  EXPECT_THAT(a.left(), ElementsAre(8u));
+  EXPECT_FALSE(a.with({good}));
+  EXPECT_THAT(a.left(), IsEmpty());
+
+  settled stuck;
+  EXPECT_FALSE(stuck.with({untried, untried, untried}));
+  EXPECT_THAT(stuck.left(), ElementsAre(7u, 8u, 9u));
+  EXPECT_EQ(stuck.open[0].last.reply.code(), 451);
+
+  settled broken;
+  EXPECT_FALSE(broken.with({good, lost, untried}));
+  EXPECT_THAT(broken.left(), ElementsAre(8u, 9u));
+  EXPECT_EQ(broken.open[0].last.step, client_step::body);
+}
+
+// --- Connections
+// ----------------------------------------------------------------------------------
+
+class OpenHop : public ::testing::Test {
+ protected:
+  std::unique_ptr<smtp::client_connection> open(const next_hop& where) {
+    return gatepost::testing::run(io, open_hop(us, where, *by, why_not));
+  }
+
+  asio::io_context io{1};
+  wire_hop hop{io};
+  smtp::socket_connector sockets{io};
+  smtp::connector* by = &sockets;
+  smtp::client_options base;
+  connections_at_work at_work;
+  hop_client us{"us.test", &base, nullptr, &at_work};
+  std::string why_not;
+};
+
+TEST_F(OpenHop, IsReadyForAMessageAndLeavesPolitely) {
+  auto c = open(hop.hop());
+  ASSERT_TRUE(c) << why_not;
+  EXPECT_EQ(why_not, "");
+  EXPECT_TRUE(c->usable());
+  gatepost::testing::run(io, leave_hop(std::move(c), &at_work));
+  EXPECT_THAT(hop.commands(), ElementsAre("QUIT"));
+}
+
+TEST_F(OpenHop, SaysWhereAndWhyNot) {
+  const std::string where = "127.0.0.1:" + std::to_string(hop.port());
+  hop.answer([](int, std::string_view line) { return line.empty() ? "554 5.7.1 go away" : ""; });
+  EXPECT_FALSE(open(hop.hop()));
+  EXPECT_THAT(why_not, HasSubstr(where));
+  EXPECT_THAT(why_not, HasSubstr("554 5.7.1 go away"));
+  hop.go_away();
+  EXPECT_FALSE(open(hop.hop()));
+  EXPECT_EQ(why_not, where + ": Connection refused");
+  EXPECT_FALSE(open(next_hop::mx_of("b.test")));
+  EXPECT_THAT(why_not, HasSubstr("MX"));
+}
+
+TEST_F(OpenHop, IsGivenUpWhenItIsCancelled) {
+  hop.answer([](int, std::string_view line) {
+    return line.empty() ? std::string(wire_hop::silent) : std::string();
+  });
+  bool ended = false;
+  const next_hop where = hop.hop();
+  asio::co_spawn(io, open_hop(us, where, *by, why_not),
+                 [&](std::exception_ptr, std::unique_ptr<smtp::client_connection> c) {
+                   ended = true;
+                   EXPECT_FALSE(c);
+                 });
+  while (hop.connections() == 0) io.run_one_for(gatepost::testing::patience);
+  for (int i = 0; i < 10; ++i) io.poll();
+  EXPECT_FALSE(ended);
+  at_work.cancel();
+  while (!ended && io.run_one_for(gatepost::testing::patience) > 0) continue;
+  EXPECT_TRUE(ended);
+}
+
+// Cancelled while the connection was being made: nobody could be told then.
+class slow_connector final : public smtp::connector {
+ public:
+  slow_connector(smtp::connector& real, connections_at_work& all) : real_(real), all_(all) {}
+  asio::awaitable<smtp::connect_result> connect(smtp::connect_target where,
+                                                smtp::time_point deadline) override {
+    smtp::connect_result made = co_await real_.connect(std::move(where), deadline);
+    all_.cancel();
+    co_return made;
+  }
+
+ private:
+  smtp::connector& real_;
+  connections_at_work& all_;
+};
+
+TEST_F(OpenHop, DoesNotGoOnWhenItWasCancelledMeanwhile) {
+  slow_connector slow(sockets, at_work);
+  by = &slow;
+  bool heard = false;
+  hop.answer([&](int, std::string_view line) {
+    heard = heard || !line.empty();
+    return "";
+  });
+  EXPECT_FALSE(open(hop.hop(hop_tls::opportunistic)));
+  EXPECT_EQ(why_not, "cancelled");
+  io.restart();
+  while (io.poll() > 0) continue;
+  EXPECT_FALSE(heard);
+}
+
+}  // namespace
+}  // namespace gatepost::routing::detail

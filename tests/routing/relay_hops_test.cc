@@ -1,0 +1,336 @@
+// How a relay gets on with next hops: their replies, their order, their limits.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "routing/relay.hpp"
+#include "tests/routing/relay_support.hpp"
+#include "tests/routing/wire_hop.hpp"
+
+namespace gatepost::routing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
+using tests::mail_session;
+using tests::relay_bench;
+using tests::some_text;
+using tests::wire_hop;
+
+class RelayHops : public ::testing::Test {
+ protected:
+  RelayHops() { bench.options.dead_hop = std::chrono::hours(1); }
+
+  route both() const { return route(std::vector<next_hop>{hop.hop(), second.hop()}); }
+
+  relay_bench bench;
+  wire_hop hop{bench.io};
+  wire_hop second{bench.io};
+};
+
+// --- What became of each recipient
+// ----------------------------------------------------------------
+
+TEST_F(RelayHops, EachRecipientHasItsOwnEndAndOnlyTheDeferredIsTriedAgain) {
+  hop.answer([](int, std::string_view line) -> std::string {
+    if (line.starts_with("RCPT TO:<later@")) return "450 4.2.1 later";
+    if (line.starts_with("RCPT TO:<never@")) return "550 5.1.1 nobody";
+    return "";
+  });
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  const std::string id = bench.send({"now@b.test", "later@b.test", "never@b.test"});
+  ASSERT_TRUE(bench.settled(3));
+  ASSERT_THAT(hop.messages(), SizeIs(1));
+  EXPECT_THAT(hop.messages()[0].rcpt, ElementsAre("RCPT TO:<now@b.test>"));
+  const spool_message m = bench.kept(id);
+  ASSERT_THAT(m.recipients, SizeIs(3));
+  EXPECT_EQ(m.recipients[0].state, recipient_state::delivered);
+  EXPECT_EQ(m.recipients[1].state, recipient_state::pending);
+  EXPECT_EQ(m.recipients[1].attempts, 1u);
+  EXPECT_EQ(m.recipients[1].last_reply, "450 4.2.1 later");
+  EXPECT_EQ(m.recipients[1].enhanced, (smtp::enhanced_code{4, 2, 1}));
+  EXPECT_GE(m.recipients[1].next_attempt, m.received_at + std::chrono::minutes(4));
+  EXPECT_EQ(m.recipients[2].state, recipient_state::failed);
+  EXPECT_EQ(m.recipients[2].enhanced, (smtp::enhanced_code{5, 1, 1}));
+  EXPECT_EQ(bench.relay->stats().queued, 1u);
+
+  hop.answer({});
+  bench.relay->flush();
+  ASSERT_TRUE(bench.settled(4));
+  ASSERT_THAT(hop.messages(), SizeIs(2));
+  EXPECT_THAT(hop.messages()[1].rcpt, ElementsAre("RCPT TO:<later@b.test>"));
+  EXPECT_EQ(bench.log.last("later@b.test").attempt, 2u);
+  EXPECT_EQ(bench.kept(id).recipients[2].state, recipient_state::failed);  // is kept
+  EXPECT_EQ(bench.relay->stats().queued, 0u);
+}
+
+// A crash while the second destination lets us wait must not deliver to the first again.
+TEST_F(RelayHops, ADeliveryIsNotedBeforeTheNextOneBegins) {
+  second.answer("MAIL", std::string(wire_hop::silent));
+  bench.routes.add("b.test", hop.hop());
+  bench.routes.add("c.test", second.hop());
+  bench.start();
+  const std::string id = bench.send({"1@b.test", "2@c.test"});
+  ASSERT_TRUE(tests::run_until(bench.io, [&] { return second.count("MAIL") == 1; }));
+  const spool_message m = bench.kept(id);
+  EXPECT_EQ(m.recipients[0].state, recipient_state::delivered);
+  EXPECT_EQ(m.recipients[1].state, recipient_state::pending);
+}
+
+TEST_F(RelayHops, LmtpAnswersForEachRecipient) {
+  hop.speak_lmtp();
+  hop.answer([](int, std::string_view line) -> std::string {
+    if (line == ". RCPT TO:<full@b.test>") return "452 4.2.2 mailbox full";
+    if (line == ". RCPT TO:<never@b.test>") return "554 5.7.1 not this";
+    return "";
+  });
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  const std::string id = bench.send({"now@b.test", "full@b.test", "never@b.test"});
+  ASSERT_TRUE(bench.settled(3));
+  const spool_message m = bench.kept(id);
+  EXPECT_EQ(m.recipients[0].state, recipient_state::delivered);
+  EXPECT_EQ(m.recipients[1].last_reply, "452 4.2.2 mailbox full");
+  EXPECT_EQ(m.recipients[1].state, recipient_state::pending);
+  EXPECT_EQ(m.recipients[2].state, recipient_state::failed);
+}
+
+struct unable {
+  const char* offers;
+  const char* mail;
+  const char* rcpt;
+  const char* reply;
+};
+
+TEST_F(RelayHops, AHopThatCannotTakeTheMessageFailsItWithTheCode) {
+  const unable cases[] = {
+      {"SMTPUTF8", "<s@a.test> BODY=8BITMIME", "<r@b.test>", "554 5.6.3"},
+      {"8BITMIME", "<s@a.test> SMTPUTF8", "<r@b.test>", "553 5.6.7"},
+      {"8BITMIME", "<s@a.test> SMTPUTF8", "<\u00fc@b.test>", "553 5.6.7"},
+      {"SIZE 20", "<s@a.test>", "<r@b.test>", "552 5.3.4"},
+      {"CHUNKING", "<s@a.test> BODY=BINARYMIME", "<r@b.test>", "554 5.6.3"},
+  };
+  bench.routes.add("b.test", both());
+  bench.start();
+  std::size_t attempts = 0;
+  for (const unable& c : cases) {
+    hop.offers({c.offers});
+    hop.drop_connections();
+    mail_session client(*bench.relay);
+    ASSERT_TRUE(client.from(c.mail).rcpt(bench.io, c.rcpt).passes());
+    const std::string id = client.data(bench.io, some_text).queue_id;
+    ASSERT_TRUE(bench.settled(++attempts));
+    const spool_recipient r = bench.kept(id).recipients.at(0);
+    EXPECT_EQ(r.state, recipient_state::failed) << c.reply;
+    EXPECT_THAT(r.last_reply, StartsWith(c.reply));
+  }
+  EXPECT_THAT(hop.messages(), IsEmpty());
+}
+
+TEST_F(RelayHops, TheTimeToGiveUpEndsInAFailure) {
+  hop.answer("RCPT", "450 4.2.1 later");
+  bench.options.retry.give_up = std::chrono::seconds(0);
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  const std::string id = bench.send({"r@b.test"});
+  ASSERT_TRUE(bench.settled(1));
+  const spool_recipient r = bench.kept(id).recipients.at(0);
+  EXPECT_EQ(r.state, recipient_state::failed);
+  EXPECT_EQ(r.enhanced, (smtp::enhanced_code{5, 4, 7}));
+  EXPECT_EQ(r.last_reply, "Delivery time expired; the last attempt said: 450 4.2.1 later");
+  EXPECT_EQ(bench.log.last("r@b.test").result, "failed");
+}
+
+TEST_F(RelayHops, TriesAgainByItself) {
+  hop.answer([n = 0](int, std::string_view line) mutable -> std::string {
+    return line.starts_with("RCPT") && n++ == 0 ? "450 4.2.1 later" : "";
+  });
+  bench.options.retry.first = std::chrono::seconds(1);
+  bench.options.retry.jitter = 0;
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  bench.send({"r@b.test"});
+  ASSERT_TRUE(bench.settled(2));
+  EXPECT_EQ(bench.log.last("r@b.test").result, "delivered");
+}
+
+// --- Several next hops
+// ----------------------------------------------------------------------------
+
+TEST_F(RelayHops, TheSecondIsTriedWhereTheFirstIsAway) {
+  hop.go_away();
+  bench.routes.add("b.test", both());
+  bench.start();
+  bench.send({"r@b.test"});
+  ASSERT_TRUE(bench.settled(1));
+  EXPECT_THAT(second.messages(), SizeIs(1));
+  EXPECT_EQ(bench.log.count("deferred"), 0u);
+}
+
+TEST_F(RelayHops, TheFirstComesFirst) {
+  bench.routes.add("b.test", both());
+  bench.start();
+  bench.send({"r@b.test"});
+  ASSERT_TRUE(bench.settled(1));
+  EXPECT_THAT(hop.messages(), SizeIs(1));
+  EXPECT_EQ(second.connections(), 0);
+}
+
+struct misbehaviour {
+  const char* line;
+  const char* says;
+  bool second_is_tried;
+  const char* reply;  // as the log has it
+};
+
+class RelayMisbehaviour : public RelayHops, public ::testing::WithParamInterface<misbehaviour> {};
+
+TEST_P(RelayMisbehaviour, OnlyWhatIsAboutTheHopLeadsToTheNext) {
+  const misbehaviour& c = GetParam();
+  hop.answer([c](int, std::string_view line) -> std::string {
+    const std::string_view begins = c.line;
+    return begins.empty() ? line.empty() ? c.says : "" : line.starts_with(begins) ? c.says : "";
+  });
+  bench.routes.add("b.test", both());
+  bench.start();
+  bench.send({"r@b.test"});
+  ASSERT_TRUE(bench.settled(1));
+  EXPECT_EQ(second.messages().size(), c.second_is_tried ? 1u : 0u);
+  EXPECT_EQ(bench.log.notes().size(), 1u);
+  EXPECT_THAT(bench.log.last("r@b.test").reply, StartsWith(c.reply));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, RelayMisbehaviour,
+    ::testing::Values(misbehaviour{"", "554 5.7.1 go away", true, "250 "},
+                      misbehaviour{"EHLO", "421 4.3.2 closing", true, "250 "},
+                      misbehaviour{"EHLO", "drop", true, "250 "},
+                      misbehaviour{"MAIL", "451 4.3.0 trouble", true, "250 "},
+                      misbehaviour{"MAIL", "421 4.3.2 closing", true, "250 "},
+                      misbehaviour{"MAIL", "drop", true, "250 "},
+                      misbehaviour{"MAIL", "rubbish", true, "250 "},
+                      misbehaviour{"RCPT", "421 4.3.2 closing", true, "250 "},
+                      misbehaviour{"RCPT", "drop", true, "250 "},
+                      misbehaviour{"DATA", "drop", true, "250 "},
+                      misbehaviour{"MAIL", "550 5.7.1 not you", false, "550 5.7.1 not you"},
+                      misbehaviour{"RCPT", "450 4.2.1 greylisted", false, "450 4.2.1 greylisted"},
+                      misbehaviour{"RCPT", "550 5.1.1 nobody", false, "550 5.1.1 nobody"},
+                      misbehaviour{"DATA", "451 4.3.0 trouble", false, "451 4.3.0 trouble"},
+                      misbehaviour{".", "451 4.3.0 trouble", false, "451 4.3.0 trouble"},
+                      misbehaviour{".", "554 5.7.1 not this", false, "554 5.7.1 not this"},
+                      // RFC 1047: the message may have arrived.
+                      misbehaviour{".", "drop", false, "451 4.4.2 "}));
+
+TEST_F(RelayHops, WhereAllAreAwayTheMessageWaitsAndSaysWhy) {
+  hop.go_away();
+  second.go_away();
+  bench.routes.add("b.test", both());
+  bench.start();
+  const std::string id = bench.send({"r@b.test"});
+  ASSERT_TRUE(bench.settled(1));
+  const tests::delivery_note note = bench.log.last("r@b.test");
+  EXPECT_EQ(note.result, "deferred");
+  EXPECT_EQ(note.reply,
+            "451 4.4.1 127.0.0.1:" + std::to_string(second.port()) + ": Connection refused");
+  EXPECT_EQ(bench.kept(id).recipients.at(0).attempts, 1u);
+}
+
+TEST_F(RelayHops, ARouteThatNeedsMxSaysSo) {
+  bench.routes.add("b.test", next_hop::mx_of("b.test"));
+  bench.start();
+  bench.send({"r@b.test"});
+  ASSERT_TRUE(bench.settled(1));
+  EXPECT_THAT(bench.log.last("r@b.test").reply, HasSubstr("MX"));
+}
+
+// --- Hops that were away a moment ago
+// -------------------------------------------------------------
+
+TEST_F(RelayHops, ADeadHopIsLeftAloneUntilFlush) {
+  hop.go_away();
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  bench.send({"1@b.test"});
+  ASSERT_TRUE(bench.settled(1));
+  hop.come_back();
+  bench.send({"2@b.test"});
+  ASSERT_TRUE(bench.settled(2));
+  EXPECT_EQ(hop.connections(), 0);
+  EXPECT_THAT(bench.log.last("2@b.test").reply, HasSubstr("Connection refused"));
+  bench.relay->flush();
+  ASSERT_TRUE(bench.settled(4));
+  EXPECT_THAT(hop.messages(), SizeIs(2));
+}
+
+TEST_F(RelayHops, ADeadHopIsTriedAgainWhenItsTimeIsOver) {
+  bench.options.dead_hop = std::chrono::milliseconds(0);
+  hop.go_away();
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  bench.send({"1@b.test"});
+  ASSERT_TRUE(bench.settled(1));
+  hop.come_back();
+  bench.send({"2@b.test"});
+  ASSERT_TRUE(bench.settled(2));
+  EXPECT_EQ(bench.log.last("2@b.test").result, "delivered");
+}
+
+TEST_F(RelayHops, AnotherHopDoesNotSufferFromADeadOne) {
+  hop.go_away();
+  bench.routes.add("b.test", both());
+  bench.start();
+  bench.send({"1@b.test"});
+  ASSERT_TRUE(bench.settled(1));
+  hop.come_back();
+  bench.send({"2@b.test"});
+  ASSERT_TRUE(bench.settled(2));
+  EXPECT_EQ(hop.connections(), 0);
+  EXPECT_THAT(second.messages(), SizeIs(2));
+}
+
+// --- Limits of a hop (RFC 9422)
+// -------------------------------------------------------------------
+
+TEST_F(RelayHops, RecipientsThatWereTooManyAreSentAtOnceInFurtherTransactions) {
+  hop.offers({"PIPELINING", "LIMITS RCPTMAX=2"});
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  bench.send({"1@b.test", "2@b.test", "3@b.test", "4@b.test", "5@b.test"});
+  ASSERT_TRUE(bench.settled(5));
+  ASSERT_THAT(hop.messages(), SizeIs(3));
+  EXPECT_THAT(hop.messages()[2].rcpt, ElementsAre("RCPT TO:<5@b.test>"));
+  EXPECT_EQ(hop.connections(), 1);
+  EXPECT_EQ(bench.log.count("delivered"), 5u);
+  EXPECT_EQ(bench.store.stats().messages, 0u);
+}
+
+TEST_F(RelayHops, AHopThatTakesOneMessageAConnectionGetsMoreConnections) {
+  hop.offers({"LIMITS MAILMAX=1 RCPTMAX=1"});
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  bench.send({"1@b.test", "2@b.test"});
+  ASSERT_TRUE(bench.settled(2));
+  EXPECT_THAT(hop.messages(), SizeIs(2));
+  EXPECT_EQ(hop.connections(), 2);
+}
+
+// RFC 5321 §4.5.3.1.10: the server says 452 where it has enough.
+TEST_F(RelayHops, TooManyRecipientsByReplyAreTriedAgainLater) {
+  hop.answer("RCPT TO:<2@", "452 4.5.3 too many");
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  bench.send({"1@b.test", "2@b.test"});
+  ASSERT_TRUE(bench.settled(2));
+  EXPECT_EQ(bench.log.last("2@b.test").result, "deferred");
+  EXPECT_EQ(bench.log.last("1@b.test").result, "delivered");
+}
+
+}  // namespace
+}  // namespace gatepost::routing
