@@ -46,7 +46,7 @@ struct channel {
   bool require_auth = false;
 
   // Who may say XCLIENT and XFORWARD, where these are offered at all: our own proxies. By the
-  // address of the connection, not by the one that a proxy tells.
+  // address of the connection and, where a PROXY header told another, by that too.
   network_set xclient_from;
 
   // The SASL mechanisms that EHLO lists; the server's authenticator has to know them.

@@ -292,6 +292,7 @@ class session {
   bool stopping_ = false;
   bool spoke_ = false;       // one good command has come
   bool after_auth_ = false;  // what is no command may be a secret
+  ip_address first_client_;  // before any XCLIENT: the peer, or whom a PROXY header told
   session_abilities can_;
   session_end ended_by_ = session_end::open;
   smtp::protocol next_protocol_ = smtp::protocol::none;  // of the HELO that is being asked about

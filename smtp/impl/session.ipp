@@ -40,6 +40,7 @@ GATEPOST_DECL session::session(const smtp::channel& channel, session_facts& fact
       input_(pool),
       lines_(channel.line_ends),
       question_(smtp::stage::connect),
+      first_client_(facts.client.address),
       can_(can) {}
 
 GATEPOST_DECL action session::next() {
@@ -271,7 +272,9 @@ GATEPOST_DECL extension_set session::offered() const {
   const bool auth = can_.auth && !channel_->auth_mechanisms.empty() &&
                     (facts_.tls || channel_->auth_without_tls) && !facts_.authenticated();
   if (!auth) now.remove(extension::auth);
-  if (!channel_->xclient_from.contains(facts_.peer.address))
+  // Both: a proxy of ours may speak for strangers, whom it tells by PROXY.
+  const network_set& trusted = channel_->xclient_from;
+  if (!trusted.contains(facts_.peer.address) || !trusted.contains(first_client_))
     now.remove(extension::xclient).remove(extension::xforward);
   const session_limits& limits = channel_->limits;
   if (!detail::can_be_told(limits.recipients) && !detail::can_be_told(limits.transactions))

@@ -281,6 +281,17 @@ session_facts from(std::string_view address) {
   return f;
 }
 
+// A client does not get the rights of the proxy that speaks for it by a PROXY header.
+TEST(session_extensions, xclient_is_not_for_whom_a_proxy_told) {
+  session_facts f = from("192.0.2.9");
+  f.client.address = *parse_ip_address("203.0.113.66");
+  f.trusted_hop = true;
+  script s(behind_a_proxy());
+  s.facts(f).server("220 ").client("XCLIENT ADDR=127.0.0.1 LOGIN=admin\r\n").server("502 5.5.1 ");
+  leave(s);
+  EXPECT_EQ(s.check(), "");
+}
+
 // The README's example.
 TEST(session_extensions, xclient) {
   script s(behind_a_proxy());
