@@ -23,6 +23,7 @@
 #include "smtp/config.hpp"
 #include "smtp/connector.hpp"
 #include "smtp/delivery.hpp"
+#include "smtp/ip.hpp"
 #include "smtp/memory_budget.hpp"
 #include "smtp/observer.hpp"
 
@@ -45,7 +46,8 @@ struct cut_through_options {
   // come twice.
   std::chrono::milliseconds at_most = std::chrono::minutes(4);
 
-  // The client side of sessions. hello_name, starttls, protocol and login are set per next hop.
+  // The client side of sessions: limits, and what is used of what is offered. hello_name, starttls
+  // and protocol are set per next hop; a login, where there is one, is for all of them.
   smtp::client_options client;
 
   // All outlive the delivery; any may be absent. No TLS context: no TLS.

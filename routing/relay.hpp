@@ -24,10 +24,9 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
+#include <system_error>
 
 #include "routing/retry.hpp"
 #include "routing/router.hpp"
@@ -35,6 +34,7 @@
 #include "smtp/client.hpp"
 #include "smtp/config.hpp"
 #include "smtp/delivery.hpp"
+#include "smtp/ip.hpp"
 #include "smtp/observer.hpp"
 
 namespace gatepost::routing {
@@ -74,8 +74,8 @@ struct relay_options {
   // the connection to time out. Postfix: 300 s (minimal_backoff_time).
   std::chrono::milliseconds dead_hop = std::chrono::minutes(1);
 
-  // The client side of sessions: limits, and what is used of what is offered. hello_name, starttls,
-  // protocol and login are set per next hop.
+  // The client side of sessions: limits, and what is used of what is offered. hello_name, starttls
+  // and protocol are set per next hop; a login, where there is one, is for all of them.
   smtp::client_options client;
 
   // Both outlive the relay. No TLS context: no TLS.

@@ -29,8 +29,9 @@ struct connection_event {
 // A session is over.
 struct session_event {
   const session_facts& facts;
-  std::string_view
-      ended_by;  // "quit", "client left", "timeout", "limit", "policy", "shutdown", "error"
+  // "quit", "client left", "timeout", "too slow", "limit", "policy", "protocol" (it would not be
+  // safe to go on), "tls failed", "shutdown", "error".
+  std::string_view ended_by;
   std::uint64_t octets_in = 0;
   std::uint64_t octets_out = 0;
   std::chrono::nanoseconds duration{0};

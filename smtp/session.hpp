@@ -3,8 +3,8 @@
 // Whoever drives it asks next() what to do, does it, says how it went, and asks again:
 //
 //     read       read into prepare(), then received(n); or lost(), or timed_out()
-//     flush      send output() (before every read and before close, too), then sent(n)
-//     pause      wait for `wait` (the tarpit)
+//     flush      send output() (before every read, start_tls and close, too), then sent(n)
+//     pause      wait for `wait`, with what is to be said (the tarpit)
 //     ask        put the question of `stage` to policy and delivery, then answer()
 //     auth_step  give `text` to the authenticator, then answer_auth()
 //     etrn       ask the delivery about the node in `text`, then answer_etrn()

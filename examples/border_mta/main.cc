@@ -142,6 +142,7 @@ int serve(const config& c, const config_source& from, const command_line& how) {
   });
   say_ready(c, from, server);
   threads.run();
+  caught.stop();
   return good;
 }
 

@@ -3,6 +3,7 @@
 //     signals s({SIGHUP, SIGTERM});     // before any other thread begins
 //     s.start([&](int number) { ... });
 //     io.run();                         // nothing of it keeps an event loop running
+//     s.stop();                         // before what the call uses goes
 //
 // The signals are blocked in the thread that makes this, hence in all that begin later, and stay
 // so.
@@ -30,12 +31,7 @@ class signals {
   signals(const signals&) = delete;
   signals& operator=(const signals&) = delete;
 
-  // Waits for a call that is going on.
-  ~signals() {
-    if (!thread_.joinable()) return;
-    ::pthread_kill(thread_.native_handle(), leave);
-    thread_.join();
-  }
+  ~signals() { stop(); }
 
   // Signals that came earlier are told at once.
   void start(std::function<void(int)> call) {
@@ -43,6 +39,13 @@ class signals {
       int number = 0;
       while (::sigwait(&set, &number) == 0 && number != leave) call(number);
     });
+  }
+
+  // No more calls; waits for one that is going on.
+  void stop() {
+    if (!thread_.joinable()) return;
+    ::pthread_kill(thread_.native_handle(), leave);
+    thread_.join();
   }
 
  private:

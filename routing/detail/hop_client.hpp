@@ -112,7 +112,8 @@ GATEPOST_DECL smtp::client_options options_for(const hop_client& us, const next_
 GATEPOST_DECL asio::awaitable<std::unique_ptr<smtp::client_connection>> open_hop(
     const hop_client& us, const next_hop& hop, smtp::connector& by, std::string& why_not);
 
-// Says QUIT, waits a little for the answer, closes (RFC 5321 §4.1.1.10).
+// Says QUIT, waits a little for the answer, closes (RFC 5321 §4.1.1.10). Where the session has
+// ended already there is nothing to say.
 GATEPOST_DECL asio::awaitable<void> leave_hop(std::unique_ptr<smtp::client_connection> session,
                                               connections_at_work* at_work);
 

@@ -15,7 +15,6 @@
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <filesystem>
 #include <functional>
@@ -117,11 +116,12 @@ class rocksdb_store {
   bool is_beheaded() const {
     std::error_code failed;
     if (std::filesystem::exists(path_ + "/CURRENT", failed) || failed) return false;
-    const std::filesystem::directory_iterator files(path_, failed);
-    return !failed && std::any_of(begin(files), end(files), [](const auto& file) {
-      const auto kind = file.path().extension();
-      return kind == ".log" || kind == ".sst" || kind == ".blob";
-    });
+    std::filesystem::directory_iterator file(path_, failed);
+    for (; !failed && file != std::filesystem::directory_iterator(); file.increment(failed)) {
+      const auto kind = file->path().extension();
+      if (kind == ".log" || kind == ".sst" || kind == ".blob") return true;
+    }
+    return false;
   }
 
   static rocksdb::Options options(std::size_t memtable_octets) {

@@ -157,7 +157,7 @@ GATEPOST_DECL asio::awaitable<void> cut_through_intake::deliver_to(
   const std::string name = name_of(hop);
   co_await hand_over(*c, name, open);
   // The client waits for the message, not for our goodbye; nothing is at stake in that any more.
-  if (c->usable()) asio::co_spawn(executor, leave_hop(std::move(c), nullptr), ignore_end);
+  asio::co_spawn(executor, leave_hop(std::move(c), nullptr), ignore_end);
 }
 
 GATEPOST_DECL asio::awaitable<void> cut_through_intake::hand_over(

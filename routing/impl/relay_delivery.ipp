@@ -33,8 +33,6 @@ GATEPOST_DECL asio::awaitable<void> relay_engine::deliver(std::string id) {
   const std::vector<delivery_group> groups = co_await group_recipients(w);
   for (const delivery_group& group : groups) {
     if (stopping_) break;
-    // The next group may take long, and a crash meanwhile would deliver again.
-    if (w.delivered) co_await save(w);
     co_await deliver_group(w, group);
   }
   if (w.changed) co_await save(w);
@@ -162,6 +160,8 @@ GATEPOST_DECL asio::awaitable<void> relay_engine::deliver_to_maildir(message_at_
   how.hostname = options.hostname;
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   for (const std::size_t i : group.recipients) {
+    // A crash while this one is written would deliver the last one again.
+    if (w.delivered) co_await save(w);
     if (stopping_) co_return;
     const auto job = std::make_shared<maildir_job>(store, w.message, w.message.recipients[i],
                                                    maildir(group.where.maildir_path(), how));

@@ -19,9 +19,8 @@ GATEPOST_DECL hop_connection relay_engine::take_idle(const std::string& key) {
 }
 
 GATEPOST_DECL void relay_engine::give_back(const std::string& key, hop_connection c) {
-  ++c.messages;
-  if (!c.session->usable()) return;
-  if (stopping_ || c.messages >= options.messages_per_connection) {
+  const bool spent = ++c.messages >= options.messages_per_connection;
+  if (spent || stopping_ || !c.session->usable()) {
     part_with(std::move(c.session));
     return;
   }
@@ -29,6 +28,7 @@ GATEPOST_DECL void relay_engine::give_back(const std::string& key, hop_connectio
   hops_[key].idle.push_back(std::move(c));
 }
 
+// Also with one that is dead already.
 GATEPOST_DECL void relay_engine::part_with(std::unique_ptr<smtp::client_connection> session) {
   ++partings_;
   asio::co_spawn(io, leave_hop(std::move(session), &at_work_),
@@ -59,7 +59,7 @@ GATEPOST_DECL void relay_engine::close_idle(bool all) {
     hop_state& h = hop->second;
     std::erase_if(h.idle, [&](hop_connection& c) {
       const bool over = all || now - c.idle_since >= options.idle_connection;
-      if (over && c.session->usable()) part_with(std::move(c.session));
+      if (over) part_with(std::move(c.session));
       return over;
     });
     const bool unused = h.in_use == 0 && h.idle.empty() && h.parked.empty() && h.dead_until <= now;

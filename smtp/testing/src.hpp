@@ -11,6 +11,7 @@
 #include "smtp/testing/impl/client_script.ipp"
 #include "smtp/testing/impl/memory_transport.ipp"
 #include "smtp/testing/impl/script.ipp"
+#include "smtp/testing/impl/script_player.ipp"
 #include "smtp/testing/impl/scripted_next_hop.ipp"
 // clang-format on
 

@@ -140,6 +140,7 @@ class run {
     if (s == stage::data) text_.clear();
     if (s == stage::data && c % 16 >= 12) depends_ = true;
     const bool message = s == stage::message;
+    if (message || s == stage::data) FUZZ_CHECK(!engine_.envelope().recipients().empty());
     if (message && c % 16 == 11) {
       const std::vector<reply> each(2, reply(452, {4, 2, 2}, "full"));
       const bool nobody =

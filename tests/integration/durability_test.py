@@ -124,7 +124,7 @@ class Durability(harness.Test):
 
     @servers.needs_aiosmtpd
     def test_kill_between_two_next_hops(self):
-        """Who has got the message does not get it again."""
+        # Who has got the message does not get it again.
         up, down_port = servers.Hop(self), harness.free_port()
         mta = self.border_mta(self.config(f"up.test smtp:[127.0.0.1]:{up.port}",
                                           f"down.test smtp:[127.0.0.1]:{down_port}"))
@@ -185,7 +185,7 @@ class Durability(harness.Test):
 
     @servers.needs_aiosmtpd
     def test_damaged_database(self):
-        """It does not start, as often as it is tried; after the repair nothing is lost."""
+        # It does not start, as often as it is tried; after the repair nothing is lost.
         hop_port = harness.free_port()
         mta = self.border_mta(self.config(f"example.test smtp:[127.0.0.1]:{hop_port}"))
         for number in range(5):
@@ -214,7 +214,7 @@ class Durability(harness.Test):
 
     @servers.needs_aiosmtpd
     def test_damaged_files(self):
-        """A message that cannot be read keeps no other from its way, and is not half delivered."""
+        # A message that cannot be read keeps no other from its way, and is not half delivered.
         hop_port = harness.free_port()
         mta = self.border_mta(self.config(f"example.test smtp:[127.0.0.1]:{hop_port}"))
         ids = {number: self.submit("bob@example.test", number=number) for number in (0, 4, 9, 14)}
@@ -236,7 +236,7 @@ class Durability(harness.Test):
         self.assertRegex(self.queue(mta), r"(?m)^2 messages, ")
 
     def test_no_room(self):
-        """Where the disk is as good as full, clients are told to come again."""
+        # Where the disk is as good as full, clients are told to come again.
         if shutil.disk_usage(self.folder).free >= 1 << 40:
             self.skipTest("the disk has more room than can be kept free")
         mta = self.border_mta(self.config("example.test discard").replace(

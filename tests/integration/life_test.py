@@ -111,6 +111,13 @@ class Life(harness.Test):
             self.assertTrue(client.reply().startswith("421 4.3.2 "))
         self.assertEqual(mta.wait(), 0)
 
+    def test_signals_while_it_ends(self):
+        for _ in range(10):
+            mta = self.border_mta()
+            for number in 4 * (signal.SIGTERM, signal.SIGHUP):
+                mta.signal(number)
+            self.assertEqual(mta.wait(), 0)
+
     def test_stop_does_not_wait_for_ever(self):
         mta = self.border_mta(
             harness.CONFIG.replace("threads = 2", 'threads = 2\nstop_within = "100ms"'))

@@ -38,7 +38,7 @@ class LmtpService(harness.Test):
 
     @harness.needs("swaks")
     def test_replies_that_differ(self):
-        """Bob's copy goes round in circles, and that is told of his alone."""
+        # Bob's copy goes round in circles, and that is told of his alone.
         mta = self.lmtp()
         done = self.swaks(mta, "carol@example.test,bob@example.test,alice@example.test",
                           "--header", "Delivered-To: bob@example.test")
@@ -51,7 +51,7 @@ class LmtpService(harness.Test):
 
     @harness.needs("swaks")
     def test_message_refused_as_a_whole(self):
-        """As many refusals as there are recipients."""
+        # As many refusals as there are recipients.
         mta = self.lmtp()
         hops = [option for _ in range(60) for option in ("--add-header", "Received: from a by b")]
         done = self.swaks(mta, "bob@example.test,carol@example.test", *hops)
@@ -86,7 +86,7 @@ class LmtpService(harness.Test):
 
     @harness.needs("smtp-source")
     def test_smtp_source(self):
-        """Ten recipients each, in many sessions; it counts the replies."""
+        # Ten recipients each, in many sessions; it counts the replies.
         mta = self.lmtp(harness.CONFIG.replace("rules = [", 'rules = [ "load.test maildir:all",'),
                         "[checks.volume_limit]\nenabled = false\n")
         self.run_ok("smtp-source", "-L", "-d", "-s", 4, "-m", 20, "-r", 10, "-l", 2000, "-f",

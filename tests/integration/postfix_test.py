@@ -77,7 +77,7 @@ class Postfix(harness.Test):
     @servers.needs_aiosmtpd
     @servers.needs_users
     def test_refusals(self):
-        """What Postfix refuses is kept as failed, for that recipient alone."""
+        # What Postfix refuses is kept as failed, for that recipient alone.
         hop, postfix, mta = self.start_all("none", mynetworks="192.0.2.0/24",
                                             smtpd_relay_restrictions="reject_unauth_destination")
         queue_id = self.submit(mta, "bob@example.test", "dave@elsewhere.test")
@@ -91,7 +91,7 @@ class Postfix(harness.Test):
     @servers.needs_aiosmtpd
     @servers.needs_users
     def test_message_that_is_too_large(self):
-        """Postfix says its SIZE; nothing is sent that it would not take."""
+        # Postfix says its SIZE; nothing is sent that it would not take.
         hop, postfix, mta = self.start_all("none", message_size_limit="20000")
         queue_id = self.submit(mta, "bob@example.test", text=HEADER + b"x" * 70 * 400 + b"\r\n")
         record = mta.delivery(queue_id, "failed")

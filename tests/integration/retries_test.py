@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """What border_mta makes of what next hops say and do: tries again, gives up, tells recipients apart."""
 
+import signal
 import time
 
 import harness
@@ -93,10 +94,11 @@ class Retries(harness.Test):
         self.assertTrue(first["reply"].startswith("450 4.3.0 "), first)
         self.end(self.at_port[port])
         self.smtp_sink(port=port)
-        mta.delivery(queue_id, "delivered")
-        harness.wait_until("the mail", lambda: any("Hello" in m for m in self.sunk()))
-        (mail,) = [m for m in self.sunk() if "Hello" in m]
-        self.assertEqual(mail.count("X-Rcpt-Args: "), 2)
+        mta.delivery(queue_id, "delivered", to="bob@example.test")
+        mta.delivery(queue_id, "delivered", to="carol@example.test")
+        got = "".join(mail for mail in self.sunk() if "Hello" in mail)
+        for who in ("bob", "carol"):
+            self.assertEqual(got.count(f"X-Rcpt-Args: <{who}@example.test>"), 1)
         self.assertEqual(mta.stop(), 0)
         self.assertEqual(self.queue(mta), "0 messages, 0 B\n")
 
@@ -138,6 +140,9 @@ class Retries(harness.Test):
             (mail,) = hop.wait_for(1, mta.process)
             self.assertEqual(sorted(mail.recipients), recipients)
         self.assertIn("Hello", self.arrived(mta, "bob"))
+        mta.delivery(queue_id, "discarded", to="e@null.test")
+        for who in ("a@one.test", "c@two.test", "d@lmtp.test", "bob@example.test", "f@one.test"):
+            mta.delivery(queue_id, "delivered", to=who)
         self.assertEqual(mta.stop(), 0)
         queue = self.queue(mta)
         self.assertEqual(queue.count("  delivered"), 7, queue)
@@ -157,6 +162,46 @@ class Retries(harness.Test):
         self.assertEqual(mails[1].recipients, ["later@example.test"])
         self.assertEqual(mta.stop(), 0)
         self.assertIn("    <no@example.test>  failed: 550 5.7.1 Not this one\n", self.queue(mta))
+
+    @servers.needs_aiosmtpd
+    def test_more_recipients_than_a_hop_takes(self):
+        # RFC 5321 §4.5.3.1.10: the others follow in transactions of their own.
+        hop = servers.Hop(self)
+        hop.most_recipients = 100
+        mta = self.border_mta(harness.with_routes(f"example.test smtp:[127.0.0.1]:{hop.port}"))
+        everybody = [f"user{n}@example.test" for n in range(250)]
+        self.submit(mta, *everybody)
+
+        def got():
+            return sorted(who for mail in list(hop.mails) for who in mail.recipients)
+
+        harness.wait_until("all of them", lambda: len(got()) >= 250, mta.process)
+        self.assertEqual(got(), sorted(everybody))
+        self.assertEqual(len(hop.mails[0].recipients), 100)
+
+    # --- Routes -----------------------------------------------------------------------------------
+
+    @servers.needs_aiosmtpd
+    def test_new_route_for_what_waits(self):
+        hop, config = servers.Hop(self), f"example.test smtp:[127.0.0.1]:{harness.free_port()}"
+        mta = self.border_mta(harness.with_routes(config))
+        queue_id = self.submit(mta, "bob@example.test")
+        mta.delivery(queue_id, "deferred")
+        mta.config.write_text(harness.with_routes(f"example.test smtp:[127.0.0.1]:{hop.port}"),
+                              encoding="utf-8")
+        mta.signal(signal.SIGHUP)
+        mta.delivery(queue_id, "delivered")
+        self.assertEqual(len(hop.mails), 1)
+
+    def test_route_to_ourselves(self):
+        port = harness.free_port()
+        mta = self.border_mta(harness.with_routes(f"example.test smtp:[127.0.0.1]:{port}")
+                              .replace("127.0.0.1:0", f"127.0.0.1:{port}"))
+        self.submit(mta, "bob@example.test")
+        failed = mta.event("the loop is found", event="delivery", result="failed")
+        self.assertIn(" 5.4.6 ", failed["reply"])
+        mta.stop()
+        self.assertIn("\n1 message, ", "\n" + self.queue(mta))
 
     # --- Down, and up again -----------------------------------------------------------------------
 

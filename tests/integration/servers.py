@@ -15,6 +15,7 @@ import os
 import pathlib
 import pwd
 import shutil
+import socket
 import ssl
 import tempfile
 import threading
@@ -42,20 +43,40 @@ def needs_aiosmtpd(test):
 
 
 def needs_users(test):
-    """Skips a test whose server wants to be root and to become others; Bazel's sandbox has one user."""
+    """Skips a test whose server wants to be root and to become others; a sandbox may have one user."""
 
     def instead(self):
         if os.geteuid() != 0:
-            self.skipTest("its server starts for root only")
+            return skip(self, "its server starts for root only")
         with tempfile.NamedTemporaryFile() as file:
             try:
                 shutil.chown(file.name, "nobody")
             except OSError as error:
-                self.skipTest(f"its server needs users of its own: {error}")
-        test(self)
+                return skip(self, f"its server needs users of its own: {error}")
+        return test(self)
 
     instead.__name__ = test.__name__
     return instead
+
+
+def needs_ipv6(test):
+    """Skips a test where there is no ::1."""
+
+    def instead(self):
+        with socket.socket(socket.AF_INET6) as any_port:
+            try:
+                any_port.bind(("::1", 0))
+            except OSError as error:
+                return skip(self, f"no IPv6 here: {error}")
+        return test(self)
+
+    instead.__name__ = test.__name__
+    return instead
+
+
+def skip(test, reason):
+    print(f"SKIPPED: {test.id()}: {reason}", flush=True)
+    test.skipTest(reason)
 
 
 def short_folder(test):
@@ -65,12 +86,20 @@ def short_folder(test):
     return folder
 
 
+def sunk_mail(test, part):
+    """The one mail of smtp-sink that has a part; waits for it."""
+    found = harness.wait_until(f"mail with {part}", lambda: [m for m in test.sunk() if part in m])
+    test.assertEqual(len(found), 1)
+    return found[0]
+
+
 class Hop:
     """A next hop, by aiosmtpd. `answers` has replies to RCPT by recipient, each used once."""
 
     def __init__(self, test, port=None, **options):
         self.mails = []
         self.answers = {}
+        self.most_recipients = None  # of one transaction
         self.data_replies = []  # to the next text, instead of 250
         self.rcpt_commands = []
         self.gate = threading.Event()  # closed: replies to the text have to wait
@@ -141,6 +170,8 @@ class Hop:
     async def handle_RCPT(self, server, session, envelope, address, options):
         self.rcpt_commands.append(address)
         answer = self.answers.pop(address, None)
+        if self.most_recipients and len(envelope.rcpt_tos) == self.most_recipients:
+            answer = "452 4.5.3 Too many recipients"
         if answer:
             return answer
         envelope.rcpt_tos.append(address)

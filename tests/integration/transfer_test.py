@@ -3,6 +3,7 @@
 
 import hashlib
 import random
+import re
 
 import harness
 import servers
@@ -109,12 +110,10 @@ class Transfer(harness.Test):
 
     @harness.needs("smtp-sink")
     def test_very_long_line(self):
-        """Longer than RFC 5321 §4.5.3.1.6 has it, and than buffers are; most of the world takes it."""
+        # Longer than RFC 5321 §4.5.3.1.6 has it, and than buffers are; most of the world takes it.
         mta = self.relay(f"example.test smtp:[127.0.0.1]:{self.smtp_sink()}")
         self.send_all(mta, [HEADER + b"x" * 300_000 + b"\r\n.end\r\n"])
-        harness.wait_until("the mail", self.sunk, mta.process)
-        harness.wait_until("all of it", lambda: "\n.end\n" in self.sunk()[0], mta.process)
-        self.assertIn("\n" + "x" * 300_000 + "\n.end\n", self.sunk()[0])
+        self.assertIn("\n" + "x" * 300_000 + "\n.end\n", servers.sunk_mail(self, "\n.end\n"))
 
     @servers.needs_aiosmtpd
     def test_large_message(self):
@@ -131,6 +130,31 @@ class Transfer(harness.Test):
         self.assertEqual(hashlib.sha256(without_received(mail.text)).hexdigest(),
                          hashlib.sha256(text).hexdigest())
         harness.wait_until("the file is removed", lambda: not any(bodies.iterdir()), mta.process)
+
+    # --- Envelopes --------------------------------------------------------------------------------
+
+    @harness.needs("smtp-sink")
+    def test_senders_and_recipients(self):
+        mta = self.relay(f"example.test smtp:[127.0.0.1]:{self.smtp_sink()}")
+        cases = (  # as the client says them, and as the next hop should hear them
+            ("", "bob@example.test", None),
+            ("Alice.O'Hara+x=y@sender.test", "Bob@example.test", None),
+            ('"a b"@sender.test', '"..."@example.test', None),
+            ("@relay.test,@x.test:alice@sender.test", "bob@example.test", "alice@sender.test"),
+            ("alice@[192.0.2.7]", "bob@example.test", None),
+            ("alice@[IPv6:2001:db8::7]", "bob@example.test", None),
+        )
+        for number, (sender, recipient, heard) in enumerate(cases):
+            with self.subTest(sender=sender, recipient=recipient):
+                with harness.Conversation(mta.port) as client:
+                    client.reply()
+                    client.expect("250", "EHLO client.sender.test")
+                    reply = client.message(b"Subject: case %d\r\n\r\n" % number, recipient,
+                                           sender=sender)
+                mta.delivery(reply.split()[-1], "delivered")
+                mail = servers.sunk_mail(self, f"Subject: case {number}\n")
+                self.assertRegex(mail, rf"(?m)^X-Mail-Args: <{re.escape(heard or sender)}>( |$)")
+                self.assertRegex(mail, rf"(?m)^X-Rcpt-Args: <{re.escape(recipient)}>( |$)")
 
     # --- Received -----------------------------------------------------------------------------
 
@@ -206,7 +230,7 @@ class Transfer(harness.Test):
 
     @harness.needs("smtp-sink")
     def test_dsn_parameters(self):
-        """RFC 3461 §5: what the client asks for is asked of the next hop."""
+        # RFC 3461 §5: what the client asks for is asked of the next hop.
         port, port_without = self.smtp_sink(), self.smtp_sink("-N")
         mta = self.relay(f"example.test smtp:[127.0.0.1]:{port}",
                          f"other.test smtp:[127.0.0.1]:{port_without}")
@@ -222,8 +246,7 @@ class Transfer(harness.Test):
             queue_id = client.reply().split()[-1]
         mta.delivery(queue_id, "delivered", to="bob@example.test")
         mta.delivery(queue_id, "delivered", to="carol@other.test")
-        (bob,) = [mail for mail in self.sunk() if "<bob@" in mail]
-        (carol,) = [mail for mail in self.sunk() if "<carol@" in mail]
+        bob, carol = (servers.sunk_mail(self, part) for part in ("<bob@", "<carol@"))
         self.assertRegex(bob, r"(?m)^X-Mail-Args: <alice@sender\.test>(?=.* RET=HDRS\b)"
                          r"(?=.* ENVID=QQ\+2B314159\b)")
         self.assertRegex(bob, r"(?m)^X-Rcpt-Args: <bob@example\.test>(?=.* NOTIFY=SUCCESS,DELAY\b)"

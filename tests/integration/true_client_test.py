@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Who the client is: behind haproxy with TLS, IPv6 and health checks, and what depends on it."""
 
+import socket
 import struct
 
 import harness
@@ -71,6 +72,7 @@ class TrueClient(harness.Test):
         self.assertIn(" with ESMTPS ", self.check_from(mta, "127.0.0.9"))
 
     @harness.needs("haproxy")
+    @servers.needs_ipv6
     def test_ipv6_through_haproxy(self):
         mta = self.behind_proxy()
         for count, options in enumerate(("send-proxy", "send-proxy-v2"), 1):
@@ -83,7 +85,7 @@ class TrueClient(harness.Test):
 
     @harness.needs("haproxy", "swaks")
     def test_health_checks_of_haproxy(self):
-        """They come without a client: LOCAL. haproxy forwards to nobody who does not answer them."""
+        # They come without a client: LOCAL. haproxy forwards to nobody who does not answer them.
         mta = self.behind_proxy()
         port = servers.haproxy(self, "send-proxy-v2 check check-send-proxy inter 200ms", mta.port,
                                checked=True)
@@ -94,7 +96,7 @@ class TrueClient(harness.Test):
 
     @harness.needs("haproxy")
     def test_what_depends_on_the_client(self):
-        """Connection limits count clients, not the proxy; rules choose channels by client."""
+        # Connection limits count clients, not the proxy; rules choose channels by client.
         mta = self.behind_proxy("[connections]\nper_network = 2\n" """
 [[channel]]
 name = "partners"
@@ -133,7 +135,7 @@ channel = "partners"
         for header in (header_v2("192.0.2.7"), b"PROXY TCP4 192.0.2.7 192.0.2.1 40000 25\r\n",
                        b"PROXY TCP6 2001:db8::7 2001:db8::1 40000 25\r\n", b"PROXY UNKNOWN\r\n"):
             with harness.Conversation(mta.port) as client:
-                client.socket.setsockopt(harness.socket.IPPROTO_TCP, harness.socket.TCP_NODELAY, 1)
+                client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 for octet in header:
                     client.send(bytes([octet]))
                 self.assertTrue(client.reply().startswith("220 "), header)

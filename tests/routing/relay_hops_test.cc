@@ -84,6 +84,16 @@ TEST_F(RelayHops, ADeliveryIsNotedBeforeTheNextOneBegins) {
   EXPECT_EQ(m.recipients[1].state, recipient_state::pending);
 }
 
+TEST_F(RelayHops, AlsoWhereTheNextOneIsTheSameHops) {
+  hop.offers({"LIMITS RCPTMAX=1"});
+  hop.answer("RCPT TO:<2@", std::string(wire_hop::silent));
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  const std::string id = bench.send({"1@b.test", "2@b.test"});
+  ASSERT_TRUE(tests::run_until(bench.io, [&] { return hop.count("RCPT") == 2; }));
+  EXPECT_EQ(bench.kept(id).recipients[0].state, recipient_state::delivered);
+}
+
 TEST_F(RelayHops, LmtpAnswersForEachRecipient) {
   hop.speak_lmtp();
   hop.answer([](int, std::string_view line) -> std::string {
@@ -319,6 +329,7 @@ TEST_F(RelayHops, AHopThatTakesOneMessageAConnectionGetsMoreConnections) {
   ASSERT_TRUE(bench.settled(2));
   EXPECT_THAT(hop.messages(), SizeIs(2));
   EXPECT_EQ(hop.connections(), 2);
+  ASSERT_TRUE(tests::run_until(bench.io, [&] { return hop.count("QUIT") == 2; }));
 }
 
 // RFC 5321 §4.5.3.1.10: the server says 452 where it has enough.

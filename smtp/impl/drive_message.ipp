@@ -1,0 +1,342 @@
+#ifndef GATEPOST_SMTP_IMPL_DRIVE_MESSAGE_IPP
+#define GATEPOST_SMTP_IMPL_DRIVE_MESSAGE_IPP
+
+#include <algorithm>
+
+#include "smtp/drive.hpp"
+#include "smtp/header_reader.hpp"
+#include "smtp/impl/drive.ipp"
+
+namespace gatepost::smtp {
+namespace detail {
+
+// Of a message that was refused.
+inline std::string_view result_of(const reply& said) {
+  return said.temporary() ? "deferred" : "refused";
+}
+
+// What a delivery may say of a message: the end of it, one way or another.
+inline bool is_final(const reply& r) { return r.code() / 100 == 2 || r.code() >= 400; }
+
+}  // namespace detail
+
+// What the policy's last verdict means for each recipient.
+struct session_driver::judgement {
+  judgement() = default;
+  std::vector<std::size_t> takers;  // recipients that get the message
+  std::vector<reply> each;          // one per recipient; an empty reply: it depends on the delivery
+  reply refusal;                    // nobody gets it: this is why
+  bool hold = false;
+  std::string reason;  // of discard or hold
+};
+
+// --- Message text --------------------------------------------------------------------------------
+
+GATEPOST_DECL asio::awaitable<void> session_driver::take_body(std::string_view text) {
+  if (header_.where() == header_collector::state::open &&
+      header_.add(text) != header_collector::state::open) {
+    const busy watched(*this);
+    co_await header_complete();
+    if (left_) engine_.lost();
+  }
+  if (!ignores_body_ && intake_ && !engine_.closed()) co_await look_at(text);
+  if (intake_ && !engine_.closed()) co_await write(text);
+}
+
+GATEPOST_DECL asio::awaitable<void> session_driver::look_at(std::string_view text) {
+  const busy watched(*this);
+  verdict v;
+  try {
+    v = co_await policy_->body(text);
+  } catch (...) {
+    v = threw("policy");
+  }
+  if (late_) v = verdict::defer(replies::took_too_long);
+  if (left_)
+    engine_.lost();
+  else
+    settle(v);
+}
+
+GATEPOST_DECL asio::awaitable<void> session_driver::write(std::string_view text) {
+  std::error_code failed;
+  try {
+    failed = co_await intake_->write(text);
+    if (failed) services_.observer.on_trouble({"delivery", failed.message(), facts_.id});
+  } catch (...) {
+    threw("delivery");
+    failed = errc::spool_failed;
+  }
+  if (!failed) co_return;
+  const bool full = failed == errc::spool_full || failed == errc::resource_limit;
+  refuse(full ? replies::no_storage : replies::local_error);
+}
+
+GATEPOST_DECL asio::awaitable<void> session_driver::header_complete() {
+  if (header_.where() == header_collector::state::too_big) {
+    refuse(replies::header_too_big);
+    co_return;
+  }
+  // RFC 5321 §6.3: the simple and safe way to find a loop.
+  if (header_.hops() > engine_.settings().limits.hops) {
+    refuse(replies::too_many_hops);
+    co_return;
+  }
+  const message_view seen{header_.header(), engine_.message_size()};
+  verdict v;
+  try {
+    v = co_await policy_->header_end(seen);
+  } catch (...) {
+    v = threw("policy");
+  }
+  if (late_) v = verdict::defer(replies::took_too_long);
+  settle(v);
+}
+
+// A verdict in the middle of a message.
+GATEPOST_DECL void session_driver::settle(const verdict& v) {
+  if (!v.negative()) return;
+  refuse(v.reply());
+  // RFC 5321 §3.8: who says 421 closes the connection.
+  if (v.kind() != decision::drop && v.reply().code() != 421) return;
+  report_message("refused", v.reply(), {});
+  engine_.end(v.reply(), session_end::policy);
+}
+
+// From here on the message's text is thrown away.
+GATEPOST_DECL void session_driver::refuse(reply why) {
+  intake_.reset();
+  if (refusal_) return;
+  refusal_ = why;
+  engine_.refuse_message(std::move(why));
+}
+
+// --- The end of a message ------------------------------------------------------------------------
+
+GATEPOST_DECL asio::awaitable<void> session_driver::ask_message() {
+  if (header_.where() == header_collector::state::open) {  // a message without a body
+    header_.finish();
+    co_await header_complete();
+  }
+  if (left_ || engine_.closed()) co_return;
+  if (refusal_) {
+    answer_message(detail::result_of(*refusal_), {}, *refusal_);
+    co_return;
+  }
+  const verdict v = co_await judge_message();
+  // stop_now() may have said 421: the client will come again.
+  if (left_ || engine_.closed()) co_return;
+  if (v.kind() == decision::drop) {
+    report_message("refused", v.reply(), {});
+    engine_.answer(v);
+    co_return;
+  }
+  co_await carry_out(v);
+}
+
+GATEPOST_DECL asio::awaitable<verdict> session_driver::judge_message() {
+  const message_view seen{header_.header(), engine_.message_size()};
+  verdict v;
+  try {
+    v = co_await policy_->message(seen);
+  } catch (...) {
+    v = threw("policy");
+  }
+  if (late_) v = verdict::defer(replies::took_too_long);
+  co_return v;
+}
+
+GATEPOST_DECL asio::awaitable<void> session_driver::carry_out(const verdict& v) {
+  judgement j = judge(v);
+  if (!j.refusal.empty()) {
+    answer_message(detail::result_of(j.refusal), {}, j.refusal, j.each);
+    co_return;
+  }
+  if (j.takers.empty()) {  // somebody's copy is discarded, and nobody else gets one
+    intake_.reset();
+    answer_message("discarded", {}, replies::ok, j.each);
+    co_return;
+  }
+  log_left_out(v, j);
+  committing_ = true;
+  delivery_outcome outcome = co_await commit(v, j);
+  committing_ = false;
+  fill_replies(outcome, j);
+  const bool exact = engine_.replies_per_recipient();
+  bool taken = outcome.overall.positive();
+  if (exact)
+    taken = taken ||
+            std::any_of(outcome.each.begin(), outcome.each.end(), std::mem_fn(&reply::positive));
+  if (late_ && taken) {
+    co_await revoke();
+    taken = false;
+    outcome = delivery_outcome(replies::took_too_long);
+    fill_replies(outcome, j);
+  }
+  intake_.reset();
+  const std::string_view result = !taken   ? detail::result_of(outcome.overall)
+                                  : j.hold ? "held"
+                                           : "accepted";
+  answer_message(result, taken ? std::string_view(outcome.queue_id) : "", outcome.overall, j.each);
+}
+
+GATEPOST_DECL session_driver::judgement session_driver::judge(const verdict& v) const {
+  judgement j;
+  const std::size_t n = engine_.envelope().recipients().size();
+  j.each.resize(n);
+  const verdict* worst = nullptr;
+  bool discards = false;
+  for (std::size_t i = 0; i < n; ++i) {
+    const verdict* mine = &v;
+    if (v.has_effects())
+      for (const auto& [index, own] : v.what_else().recipients)
+        if (index == i) mine = &own;
+    if (mine->negative()) {
+      j.each[i] = mine->reply();
+      // 421 speaks of the connection, which goes on.
+      if (mine->reply().code() == 421)
+        j.each[i] = reply(451, mine->reply().enhanced(), std::string(mine->reply().text()));
+      // A permanent refusal weighs more than a temporary one.
+      if (worst == nullptr || !worst->reply().permanent()) worst = mine;
+    } else if (mine->kind() == decision::discard) {
+      j.each[i] = replies::ok;
+      j.reason = mine->reason();
+      discards = true;
+    } else {
+      j.takers.push_back(i);
+      if (mine->kind() == decision::hold) j.hold = true, j.reason = mine->reason();
+    }
+  }
+  if (worst == nullptr) return j;
+  const bool exact = engine_.replies_per_recipient();
+  const bool all = j.takers.empty() && !discards;
+  if (all || (!exact && engine_.settings().merge == merge_rule::refuse_if_any)) {
+    j.refusal = worst->reply();
+    if (!exact) j.each.clear();
+  }
+  return j;
+}
+
+// merge_rule::accept_if_any: who gets nothing although the client hears 250.
+GATEPOST_DECL void session_driver::log_left_out(const verdict& v, const judgement& j) const {
+  if (engine_.replies_per_recipient() || !v.has_effects()) return;
+  for (const auto& [index, own] : v.what_else().recipients) {
+    if (!own.negative() || index >= j.each.size()) continue;
+    services_.observer.on_verdict({facts_,
+                                   engine_.envelope(),
+                                   "message",
+                                   engine_.envelope().recipients()[index].forward_path.text(),
+                                   own,
+                                   {}});
+  }
+}
+
+GATEPOST_DECL asio::awaitable<delivery_outcome> session_driver::commit(const verdict& v,
+                                                                       const judgement& j) {
+  disposition what;
+  write_edits(v, what.edits);
+  what.recipients = j.takers;
+  what.hold = j.hold;
+  if (j.hold) what.hold_reason = j.reason;
+  if (v.has_effects()) what.tags = v.what_else().tags;
+  delivery_outcome outcome;
+  try {
+    outcome = co_await intake_->commit(what);
+  } catch (...) {
+    threw("delivery");
+    outcome = delivery_outcome(replies::local_error);
+  }
+  if (!detail::is_final(outcome.overall)) outcome.overall = replies::local_error;
+  for (reply& r : outcome.each)
+    if (!detail::is_final(r)) r = replies::local_error;
+  co_return outcome;
+}
+
+// The client will send the message again.
+GATEPOST_DECL asio::awaitable<void> session_driver::revoke() {
+  try {
+    co_await intake_->revoke();
+  } catch (...) {
+    threw("delivery");
+  }
+}
+
+// The recipients that took the message get the delivery's replies.
+GATEPOST_DECL void session_driver::fill_replies(const delivery_outcome& outcome,
+                                                judgement& j) const {
+  for (std::size_t k = 0; k < j.takers.size(); ++k)
+    j.each[j.takers[k]] = k < outcome.each.size() ? outcome.each[k] : outcome.overall;
+}
+
+// On top of the message: what the checks say of it, then our Received field (RFC 5321 §4.4).
+GATEPOST_DECL void session_driver::write_edits(const verdict& v, header_edits& edits) const {
+  edits.prepend_fields(received_field());
+  if (!v.has_effects()) return;
+  const verdict::effects& e = v.what_else();
+  for (auto field = e.add_headers.rbegin(); field != e.add_headers.rend(); ++field)
+    edits.prepend(field->name, field->value);
+  if (e.remove_headers.empty()) return;
+  header_options options;
+  options.header_octets = header_.header().size() + 2;
+  const auto parsed = read_header(header_.header(), options);
+  if (!parsed) return;
+  for (const field_view& field : parsed->fields)
+    for (const std::string& name : e.remove_headers)
+      if (equal_ignoring_case(field.name, name)) edits.erase(field.octets);
+}
+
+GATEPOST_DECL std::string session_driver::received_field() const {
+  const smtp::envelope& envelope = engine_.envelope();
+  received_facts f;
+  f.helo = facts_.helo;
+  f.client_name = facts_.client_name;
+  if (facts_.unix_peer.empty()) f.client = facts_.client.address;
+  f.by = engine_.settings().hostname;
+  f.protocol = facts_.protocol;
+  f.utf8 = envelope.smtputf8();
+  f.authenticated = facts_.authenticated();
+  f.tls = facts_.tls ? &*facts_.tls : nullptr;
+  f.id = facts_.id;
+  f.recipients = envelope.recipients().size();
+  if (f.recipients == 1) f.recipient = envelope.recipients().front().forward_path.text();
+  f.time = services_.now();
+  std::string field;
+  write_received(field, f);
+  return field;
+}
+
+GATEPOST_DECL void session_driver::answer_message(std::string_view result,
+                                                  std::string_view queue_id, const reply& said,
+                                                  std::span<const reply> each) {
+  report_message(result, said, queue_id);
+  engine_.answer_message(said, each);
+}
+
+GATEPOST_DECL void session_driver::report_message(std::string_view result, const reply& said,
+                                                  std::string_view queue_id) {
+  reported_ = true;
+  const bool begun = message_started_ != time_point{};
+  services_.observer.on_message(
+      {facts_, engine_.envelope(), result, queue_id, said, engine_.message_size(),
+       begun ? connection_.now() - message_started_ : time_point::duration{}});
+}
+
+// The transaction is over: by its end, by RSET or the like, or because the engine refused the text.
+GATEPOST_DECL void session_driver::over(const reply* said) {
+  if (said != nullptr && !reported_) report_message(detail::result_of(*said), *said, {});
+  reported_ = false;
+  refusal_.reset();
+  intake_.reset();
+  memory_.release();
+  message_octets_ = 0;
+  message_started_ = {};
+  try {
+    if (policy_) policy_->reset();
+  } catch (...) {
+    threw("policy");
+  }
+}
+
+}  // namespace gatepost::smtp
+
+#endif  // GATEPOST_SMTP_IMPL_DRIVE_MESSAGE_IPP

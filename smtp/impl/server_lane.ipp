@@ -1,0 +1,152 @@
+#ifndef GATEPOST_SMTP_IMPL_SERVER_LANE_IPP
+#define GATEPOST_SMTP_IMPL_SERVER_LANE_IPP
+
+#include <sys/socket.h>
+
+#include <asio/co_spawn.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/use_awaitable.hpp>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "smtp/detail/sockaddr.hpp"
+#include "smtp/impl/server_parts.ipp"
+
+// One thread's part of a server: it accepts, and looks after its connections.
+namespace gatepost::smtp {
+
+GATEPOST_DECL bool server::lane::start(std::shared_ptr<door> d) {
+  {
+    const std::lock_guard lock(doors_mutex);
+    if (closed) return false;
+    doors.push_back(d);
+  }
+  asio::co_spawn(io, accept_from(d), [self = shared_from_this()](std::exception_ptr e) {
+    if (e) self->complain("the listener ended by an exception: " + detail::what_of(e));
+  });
+  return true;
+}
+
+GATEPOST_DECL asio::awaitable<void> server::lane::accept_from(std::shared_ptr<door> d) {
+  // So many at once, and then the sessions have their turn.
+  constexpr int burst = 64;
+  while (d->descriptor.is_open()) {
+    std::error_code ec;
+    co_await d->descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
+                                      asio::redirect_error(asio::use_awaitable, ec));
+    if (ec) break;
+    for (int i = 0; i < burst && accept_one(*d); ++i) continue;
+    if (!std::exchange(starved, false)) continue;
+    asio::steady_timer rest(io, std::chrono::milliseconds(100));
+    co_await rest.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+  }
+}
+
+GATEPOST_DECL bool server::lane::accept_one(door& d) {
+  if (!d.descriptor.is_open()) return false;
+  sockaddr_storage peer{};
+  socklen_t size = sizeof peer;
+  detail::owned_fd fd(::accept4(d.descriptor.native_handle(), reinterpret_cast<sockaddr*>(&peer),
+                                &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  const int error = errno;
+  if (fd) {
+    try {
+      begin(d, std::move(fd), detail::to_endpoint(peer));
+      return true;
+    } catch (...) {  // of one client; the next one finds us here
+      starved = true;
+      complain(detail::what_of(std::current_exception()));
+      return false;
+    }
+  }
+  if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
+    starved = true;
+    complain(std::string("accept: ") + std::strerror(error) +
+             " (no new sessions until some end; raise the limit of open files)");
+    return false;
+  }
+  // The client was gone before we came: the next one may be there.
+  return error == ECONNABORTED || error == EINTR || error == EPROTO;
+}
+
+GATEPOST_DECL void server::lane::complain(std::string_view what) {
+  // Ten times a second would be what it comes to, and nothing new.
+  constexpr std::chrono::seconds quiet{10};
+  const time_point now = io_local::clock::now();
+  if (now < next_complaint) return;
+  next_complaint = now + quiet;
+  try {
+    common.services.observer.on_trouble({"accept", what, {}});
+  } catch (...) {
+  }
+}
+
+GATEPOST_DECL void server::lane::begin(door& d, detail::owned_fd fd, const endpoint& peer) {
+  socket_transport::socket s(io);
+  s.assign(asio::generic::stream_protocol(d.family, 0), fd.get());
+  fd.release();
+  auto c = std::make_shared<connection>(shared_from_this(), d.where, std::move(s), peer);
+  c->place = connections.insert(connections.end(), c);
+  try {
+    asio::co_spawn(io, c->serve(), [c](std::exception_ptr e) { c->ended(e); });
+  } catch (...) {
+    ended(*c);
+    throw;
+  }
+}
+
+GATEPOST_DECL void server::lane::ended(connection& c) {
+  if (c.abandoned) return;  // it is in no list any more
+  connections.erase(c.place);
+  if (connections.empty()) stopping.reset();
+}
+
+GATEPOST_DECL void server::lane::close_doors() {
+  const std::lock_guard lock(doors_mutex);
+  closed = true;
+  for (const auto& d : doors) {
+    // The name first: whoever wants the path finds nobody who answers there, and no socket that is
+    // ours.
+    d->name.remove();
+    std::error_code ignored;
+    d->descriptor.close(ignored);
+  }
+  doors.clear();
+}
+
+GATEPOST_DECL void server::lane::stop() {
+  close_doors();
+  if (connections.empty()) return;
+  if (!stopping) stopping.emplace(*this);
+  tell_all(&connection::stop);
+}
+
+GATEPOST_DECL void server::lane::stop_now() {
+  close_doors();
+  tell_all(&connection::stop_now);
+}
+
+// A connection may be gone before the next one is told.
+GATEPOST_DECL void server::lane::tell_all(void (connection::*what)()) {
+  for (auto next = connections.begin(); next != connections.end();) {
+    const std::shared_ptr<connection> c = *next++;
+    try {
+      ((*c).*what)();
+    } catch (...) {  // no memory left for a word
+      c->transport.close();
+    }
+  }
+}
+
+GATEPOST_DECL void server::lane::end() {
+  close_doors();
+  stopping.reset();
+  const auto all = std::exchange(connections, {});
+  for (const auto& c : all) c->abandon();
+}
+
+}  // namespace gatepost::smtp
+
+#endif  // GATEPOST_SMTP_IMPL_SERVER_LANE_IPP
