@@ -1,5 +1,5 @@
 // This header stands alone.
-#include "smtp/dns/resolver.hpp"
+#include "smtp/dns/answer.hpp"
 
 #include <gtest/gtest.h>
 
