@@ -5,7 +5,12 @@
 // first large message, writes and syncs the files, so that large messages do not hold up small
 // ones. After a failed write the spool refuses messages and tries by itself until writing works
 // again. In directory/db lies the database, in directory/bodies the files; a restart removes what a
-// crash left.
+// crash left unfinished, and moves a file that no message knows to directory/lost.
+//
+// What is damaged is never passed over in silence. A log that a power failure has torn at its end
+// is read up to there: nothing behind it was safe yet. One that is damaged before something that
+// was safe makes open() fail, until `repair` asks for what can be read. RocksDB guards its tables
+// and small texts by checksums, and this spool the files of large ones.
 #ifndef GATEPOST_ROUTING_ROCKSDB_SPOOL_HPP
 #define GATEPOST_ROUTING_ROCKSDB_SPOOL_HPP
 
@@ -51,6 +56,11 @@ struct rocksdb_spool_options {
   // Octets that gather in memory before the database writes a table. Three times this may be in
   // use.
   std::size_t memtable_octets = 64u << 20;
+
+  // Opens a spool whose log is damaged, without what cannot be read: up to 32 KiB of the log around
+  // each damage. Messages whose record was there are gone, and their large texts in directory/lost;
+  // one whose removal was there comes again. A copy of the log is left in directory/lost.
+  bool repair = false;
 
   // The longest that a lazy change is written but not synced.
   std::chrono::milliseconds lazy_sync = std::chrono::seconds(1);

@@ -23,6 +23,7 @@ Tasks; the default is to run in the foreground:
   --queue          lists the messages in the spool (*)
   --release ID     lets a message go that is held, and tries one that waits at the next start (*)
   --remove ID      throws a message away (*)
+  --repair         opens a spool whose log is damaged, without what cannot be read of it (*)
   --help, --version
 
 (*) Only while the server is not running: the spool belongs to one process at a time.
@@ -61,6 +62,7 @@ constexpr option options[] = {
     {"--queue", task::queue},
     {"--release", task::release, &command_line::id},
     {"--remove", task::remove, &command_line::id},
+    {"--repair", task::repair},
     {"--help", task::help},
     {"-h", task::help},
     {"--version", task::version},

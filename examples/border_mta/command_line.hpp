@@ -8,7 +8,7 @@
 namespace border_mta {
 
 struct command_line {
-  enum class task { run, check, print, queue, release, remove, help, version };
+  enum class task { run, check, print, queue, release, remove, repair, help, version };
 
   command_line::task what = task::run;
   std::string config_file = {};  // empty: the embedded configuration

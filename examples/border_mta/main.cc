@@ -30,6 +30,7 @@
 #include "smtp/io_threads.hpp"
 #include "smtp/json_log.hpp"
 #include "smtp/memory_budget.hpp"
+#include "smtp/observer.hpp"
 #include "smtp/server.hpp"
 
 namespace border_mta {
@@ -177,6 +178,24 @@ int use_queue(const config& c, const command_line& how) {
   return unknown ? not_found : wrong;
 }
 
+// Tells a terminal what the spool has to say.
+class teller final : public smtp::observer {
+ public:
+  void on_trouble(const smtp::trouble_event& event) override { std::cout << event.what << '\n'; }
+};
+
+int repair(const config& c) {
+  teller aloud;
+  routing::rocksdb_spool_options options = c.spool.options;
+  options.repair = true;
+  options.observer = &aloud;
+  std::string problem;
+  const auto spool = routing::rocksdb_spool::open(options, problem);
+  if (!spool) return fail(c.complaint("spool.directory", problem));
+  std::cout << options.directory << ": opens, and has " << spool->stats().messages << " messages\n";
+  return good;
+}
+
 // The folder that relative paths are under; made where the built-in configuration has none.
 problems find_base(const command_line& how, config_source& from) {
   std::error_code error;
@@ -215,6 +234,7 @@ int run(const command_line& how) {
   switch (how.what) {
     case command_line::task::check: return check(c, from);
     case command_line::task::run: return serve(c, from, how);
+    case command_line::task::repair: return repair(c);
     default: return use_queue(c, how);
   }
 }

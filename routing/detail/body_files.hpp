@@ -122,6 +122,11 @@ class body_files {
 
   void remove(const std::string& id) const { ::unlinkat(directory_.number(), id.c_str(), 0); }
 
+  std::error_code move(const std::string& id, const std::string& to) const {
+    const bool moved = ::renameat(directory_.number(), id.c_str(), AT_FDCWD, to.c_str()) == 0;
+    return moved ? std::error_code{} : last_error();
+  }
+
   // What is in the directory: ids of messages, and anything else.
   std::error_code list(std::vector<std::string>& names) const {
     return names_in(directory_.number(), names);

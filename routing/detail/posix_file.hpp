@@ -55,6 +55,18 @@ inline std::error_code write_all(int fd, std::string_view octets) {
   return {};
 }
 
+// Fills `into`, or as much of it as there is; `got` says how much that was.
+inline std::error_code read_all(int fd, std::string& into, std::size_t& got) {
+  for (got = 0; got < into.size();) {
+    const ssize_t n = ::read(fd, into.data() + got, into.size() - got);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return last_error();
+    if (n == 0) break;
+    got += static_cast<std::size_t>(n);
+  }
+  return {};
+}
+
 // Octets and the size of the file, where that has grown.
 inline std::error_code sync_data(int fd) {
   return ::fdatasync(fd) == 0 ? std::error_code{} : last_error();

@@ -16,8 +16,11 @@
 #include <rocksdb/write_batch.h>
 
 #include <cstddef>
+#include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
@@ -27,6 +30,8 @@
 #include <utility>
 #include <vector>
 
+#include "routing/detail/log_scan.hpp"
+#include "routing/detail/posix_file.hpp"
 #include "smtp/errc.hpp"
 
 namespace gatepost::routing::detail {
@@ -63,15 +68,28 @@ class rocksdb_store {
     write_options_[1].sync = true;
   }
 
-  // Also after a failed write: closes what is open and reads back what is on the disk.
-  rocksdb::Status open() {
+  // Also after a failed write: closes what is open and reads back what is on the disk. `salvage`:
+  // leaves out what cannot be read of the log, up to 32 KiB around each damage.
+  rocksdb::Status open(bool salvage = false) {
     const std::unique_lock lock(mutex_);
     db_.reset();
     if (is_beheaded()) return rocksdb::Status::Corruption("CURRENT is missing in " + path_);
+    if (const rocksdb::Status read = scan_log(); !read.ok()) return read;
+    if (log_.damaged() && !salvage) return rocksdb::Status::Corruption(place_of_damage());
+    rocksdb::Options how = options_;
+    if (log_.damaged()) how.wal_recovery_mode = rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
     rocksdb::DB* db = nullptr;
-    const rocksdb::Status status = rocksdb::DB::Open(options_, path_, &db);
+    const rocksdb::Status status = rocksdb::DB::Open(how, path_, &db);
     db_.reset(db);
     return status;
+  }
+
+  // What open() has found in the log.
+  const log_scanner& log() const { return log_; }
+  std::string place_of_damage() const {
+    const auto& place = log_.unreadable();
+    if (!place) return {};
+    return place->file + " cannot be read from octet " + std::to_string(place->offset) + " on";
   }
 
   void close() {
@@ -124,11 +142,48 @@ class rocksdb_store {
     return false;
   }
 
+  // Every log, in the order in which they were written.
+  rocksdb::Status scan_log() {
+    log_ = log_scanner();
+    std::map<std::uint64_t, std::string> logs;
+    std::error_code failed;
+    std::filesystem::directory_iterator file(path_, failed);
+    for (; !failed && file != std::filesystem::directory_iterator(); file.increment(failed)) {
+      const std::string name = file->path().filename();
+      if (file->path().extension() == ".log")
+        logs.emplace(std::strtoull(name.c_str(), nullptr, 10), name);
+    }
+    if (failed && failed != std::errc::no_such_file_or_directory)
+      return rocksdb::Status::IOError(path_, failed.message());
+    for (const auto& [number, name] : logs) {
+      failed = scan_file(name);
+      if (failed) return rocksdb::Status::IOError(path_ + "/" + name, failed.message());
+    }
+    log_.end_file();
+    return rocksdb::Status::OK();
+  }
+
+  std::error_code scan_file(const std::string& name) {
+    const std::string path = path_ + "/" + name;
+    const descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file) return last_error();
+    log_.begin_file(path);
+    std::string block(log_scanner::block_octets, '\0');
+    std::size_t got = block.size();
+    while (got == block.size()) {
+      const std::error_code failed = read_all(file.number(), block, got);
+      if (failed) return failed;
+      log_.block(std::string_view(block).substr(0, got));
+    }
+    return {};
+  }
+
   static rocksdb::Options options(std::size_t memtable_octets) {
     rocksdb::Options o;
     o.create_if_missing = true;
     o.listeners.push_back(std::make_shared<no_self_help>());
-    // A torn end of the log is what a power failure leaves; all that was synced lies before it.
+    // A torn end of the log is what a power failure leaves; all that was synced lies before it. A
+    // damage is no torn end, and open() does not let it come to this.
     o.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
     // Most messages are removed before a memtable is written: the larger, the less gets to a table.
     o.write_buffer_size = memtable_octets;
@@ -159,6 +214,7 @@ class rocksdb_store {
   }
 
   std::string path_;
+  log_scanner log_;
   rocksdb::Options options_;
   rocksdb::WriteOptions write_options_[2];  // [1] syncs
   mutable std::shared_mutex mutex_;         // exclusive: while db_ changes

@@ -163,7 +163,10 @@ class spool_engine {
   std::string open_store();
   std::string check_format();
   std::string count_messages();
+  void report_torn_end() const;
+  std::string keep_damaged_log();
   std::string tidy_files();
+  std::string set_aside(const std::string& name);
 
   // --- Body thread -------------------------------------------------------------------------------
   wake_up run_bodies(std::vector<body_job>& jobs);
@@ -175,6 +178,7 @@ class spool_engine {
   wake_up run_log(std::vector<operation_ptr>& batch);
   void work_off(std::vector<operation_ptr>& operations);
   void write(std::span<operation_ptr> operations);
+  void begin_batch();
   void prepare(spool_operation& operation, bool& sync);
   std::error_code find(const std::string& id);
   void prepare_removal(spool_operation& operation);

@@ -107,7 +107,7 @@ inline void spool_engine::write(std::span<operation_ptr> operations) {
     for (operation_ptr& operation : operations) settle(operation, why);
     return;
   }
-  batch_.Clear();
+  begin_batch();
   going_.clear();
   bool sync = false;
   for (const operation_ptr& operation : operations) prepare(*operation, sync);
@@ -118,6 +118,12 @@ inline void spool_engine::write(std::span<operation_ptr> operations) {
     if (!status.ok()) failed = static_cast<smtp::errc>(broken_.load());
   }
   for (operation_ptr& operation : operations) settle(operation, failed);
+}
+
+// Tells whoever reads the log that all before this batch was safe; see log_scan.hpp.
+inline void spool_engine::begin_batch() {
+  batch_.Clear();
+  if (!unsynced_since_) batch_.PutLogData(slice_of(synced_mark));
 }
 
 // Puts an operation into the batch, or sets its answer.
@@ -252,7 +258,14 @@ inline void spool_engine::finish() {
   std::vector<operation_ptr> nothing;
   next_attempt_ = {};
   if (!retries_.empty()) run_log(nothing);
-  if (broken_ == 0 && unsynced_since_) store_.sync();
+  if (broken_ == 0 && unsynced_since_ && store_.sync().ok()) unsynced_since_.reset();
+  // Until something follows it in the log, a damage of the last batch looks like a torn end.
+  const bool changed = stats_.commits + stats_.updates + stats_.removals > 0;
+  if (broken_ == 0 && changed && !unsynced_since_) {
+    begin_batch();
+    batch_.Put(slice_of(format_key), slice_of(format_value));
+    store_.write(batch_, true);
+  }
 }
 
 // --- Failure and return --------------------------------------------------------------------------
@@ -285,7 +298,8 @@ inline rocksdb::Status spool_engine::repair() {
   if (fault(spool_step::reopen)) return rocksdb::Status::IOError("injected");
   rocksdb::Status status = store_.open();
   if (!status.ok()) return status;
-  batch_.Clear();
+  unsynced_since_.reset();  // what the log had is in a table now
+  begin_batch();
   for (const doubtful& message : doubtful_) {
     batch_.Delete(record_key(message.id));
     batch_.SingleDelete(body_key(message.id));

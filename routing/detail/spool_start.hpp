@@ -5,6 +5,8 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include <filesystem>
+
 #include "routing/detail/spool_engine.hpp"
 
 namespace gatepost::routing::detail {
@@ -57,8 +59,20 @@ inline std::string spool_engine::check_access(const struct stat& found) const {
 }
 
 inline std::string spool_engine::open_store() {
-  const rocksdb::Status status = store_.open();
+  rocksdb::Status status = store_.open();
+  if (status.IsCorruption() && store_.log().damaged()) {
+    if (!options_.repair) {
+      return store_.place_of_damage() +
+             ", and messages that were safe lie behind that; restore db/ from a backup, or have "
+             "what "
+             "can be read salvaged (border_mta --repair)";
+    }
+    std::string problem = keep_damaged_log();
+    if (!problem.empty()) return problem;
+    status = store_.open(true);
+  }
   if (status.ok()) {
+    report_torn_end();
     // The names db/ and bodies/ are in place now.
     const std::error_code failed = sync_directory(lock_.number());
     return failed ? "cannot sync it: " + failed.message() : std::string();
@@ -67,6 +81,30 @@ inline std::string spool_engine::open_store() {
       status.IsCorruption() ? "; restore db/ from a backup, or move it away to begin empty"
                             : "; see to permissions and free space of db/";
   return "cannot open the spool's database: " + status.ToString() + std::string(remedy);
+}
+
+// No harm was done, since nobody was promised what is missing; but nobody is to wonder.
+inline void spool_engine::report_torn_end() const {
+  if (!store_.log().unreadable() || store_.log().damaged()) return;
+  report(store_.place_of_damage() +
+         ": its end is torn, as a crash of the system leaves it; nothing that was safe is missing");
+}
+
+// Before the log is read back and removed: a copy of it, for whoever can make more of it.
+inline std::string spool_engine::keep_damaged_log() {
+  const std::filesystem::path from = store_.log().unreadable()->file;
+  const std::string lost = options_.directory + "/lost";
+  std::error_code failed;
+  if (::mkdir(lost.c_str(), 0700) != 0 && errno != EEXIST) failed = last_error();
+  if (!failed) {
+    std::filesystem::copy_file(from, lost / from.filename(),
+                               std::filesystem::copy_options::overwrite_existing, failed);
+  }
+  if (failed) return "cannot keep a copy of the damaged log in lost/: " + failed.message();
+  report(store_.place_of_damage() +
+         ": what can be read is salvaged; messages may be missing or come "
+         "again, and a copy of the log is in lost/");
+  return {};
 }
 
 // A database without a format is new.
@@ -104,7 +142,9 @@ inline std::string spool_engine::count_messages() {
   return {};
 }
 
-// Removes the files of messages that were never committed.
+// Removes files that were never finished, and so never part of a message. Finished ones that no
+// record knows are set aside: a crash may have come before the record was written, and nobody was
+// promised anything; but a record may have been lost as well.
 inline std::string spool_engine::tidy_files() {
   std::vector<std::string> names;
   const std::error_code failed = files_.list(names);
@@ -118,8 +158,23 @@ inline std::string spool_engine::tidy_files() {
     std::string record;
     const rocksdb::Status status = store_.read(record_key(name), record);
     if (status.ok()) in_file_.insert(name);
-    if (status.IsNotFound()) files_.remove(name);
+    if (!status.ok() && !status.IsNotFound())
+      return "cannot read the spool's database: " + status.ToString();
+    if (!status.IsNotFound()) continue;
+    std::string problem = set_aside(name);
+    if (!problem.empty()) return problem;
   }
+  return {};
+}
+
+inline std::string spool_engine::set_aside(const std::string& name) {
+  const std::string lost = options_.directory + "/lost";
+  std::error_code failed;
+  if (::mkdir(lost.c_str(), 0700) != 0 && errno != EEXIST) failed = last_error();
+  if (!failed) failed = files_.move(name, lost + "/" + name);
+  if (failed) return "cannot move bodies/" + name + " to lost/: " + failed.message();
+  report(options_.directory + ": bodies/" + name +
+         " belongs to no message that is known, and is in lost/ now");
   return {};
 }
 

@@ -433,6 +433,7 @@ TEST(border_mta_command_line, is_understood) {
   EXPECT_EQ(of({"--config=f", "--check-config"}).what, task::check);
   EXPECT_EQ(of({"--config=f", "--check-config"}).config_file, "f");
   EXPECT_EQ(of({"--release", "x"}).id, "x");
+  EXPECT_EQ(of({"--repair"}).what, task::repair);
   EXPECT_EQ(of({"--dir=/a=b"}).directory, "/a=b");
   EXPECT_EQ(of({"--listen", "[::1]:25"}).listen, "[::1]:25");
 

@@ -213,27 +213,58 @@ class Durability(harness.Test):
         self.assertEqual(sorted(number_of(mail.text) for mail in hop.mails), list(range(5)))
 
     @servers.needs_aiosmtpd
+    def test_damaged_log(self):
+        # One octet, in the middle: no start, until the operator asks for what can be read.
+        hop_port = harness.free_port()
+        mta = self.border_mta(self.config(f"example.test smtp:[127.0.0.1]:{hop_port}"))
+        for number in (3, 8, 13, 18, 23, 28):  # 20 kB each
+            self.submit("bob@example.test", number=number)
+        mta.kill()
+        (log,) = (self.folder / "spool" / "db").glob("*.log")
+        octets = bytearray(log.read_bytes())
+        octets[octets.index(b"number 8\r\n")] ^= 1
+        log.write_bytes(octets)
+        for _ in range(2):
+            done = self.run_program(harness.BORDER_MTA, "--config", mta.config)
+            self.assertEqual(done.returncode, 2, done.stdout)
+            (line,) = done.stdout.splitlines()
+            for part in (": spool.directory: ", log.name, "--repair"):
+                self.assertIn(part, line)
+        said = self.run_ok(harness.BORDER_MTA, "--config", mta.config, "--repair")
+        self.assertIn("what can be read is salvaged", said)
+        hop = servers.Hop(self, port=hop_port)
+        mta = self.border_mta(config=None)
+        hop.wait_for(4, mta.process)
+        arrived = {number_of(mail.text) for mail in hop.mails}
+        self.assertLess({3, 18, 23, 28}, arrived | {8})
+        self.assertNotIn(8, arrived)
+        self.assertTrue((self.folder / "spool" / "lost" / log.name).exists())
+
+    @servers.needs_aiosmtpd
     def test_damaged_files(self):
         # A message that cannot be read keeps no other from its way, and is not half delivered.
         hop_port = harness.free_port()
         mta = self.border_mta(self.config(f"example.test smtp:[127.0.0.1]:{hop_port}"))
-        ids = {number: self.submit("bob@example.test", number=number) for number in (0, 4, 9, 14)}
+        ids = {number: self.submit("bob@example.test", number=number) for number in (0, 4, 9, 14, 19)}
         mta.kill()
         bodies = self.folder / "spool" / "bodies"
-        self.assertEqual(len(self.bodies()), 3)
+        self.assertEqual(len(self.bodies()), 4)
         (bodies / ids[4]).unlink()
         with open(bodies / ids[9], "r+b") as file:
             file.truncate(1000)
+        octets = bytearray((bodies / ids[19]).read_bytes())
+        octets[len(octets) // 2] ^= 1
+        (bodies / ids[19]).write_bytes(octets)
         hop = servers.Hop(self, port=hop_port)
         mta = self.border_mta(config=None)
         hop.wait_for(2, mta.process)
-        for number in (4, 9):
+        for number in (4, 9, 19):
             record = mta.delivery(ids[number], "deferred",
                                   reply="451 4.3.0 The spool cannot read the message")
             mta.event("the reason", event="trouble", where="spool", session=record["session"])
         self.assertEqual(sorted(number_of(mail.text) for mail in hop.mails), [0, 14])
         mta.stop()
-        self.assertRegex(self.queue(mta), r"(?m)^2 messages, ")
+        self.assertRegex(self.queue(mta), r"(?m)^3 messages, ")
 
     def test_no_room(self):
         # Where the disk is as good as full, clients are told to come again.

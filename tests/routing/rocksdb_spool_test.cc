@@ -231,7 +231,6 @@ TEST_F(rocksdb_spool_test, a_start_removes_what_a_crash_left) {
   const std::string kept = run(put(*spool, text_of_size(100)));
   spool.reset();
   const std::string bodies = options.directory + "/bodies/";
-  std::ofstream(bodies + "0123456789abcd") << "a file that no record knows";
   std::ofstream(bodies + kept.substr(0, 13) + "z.tmp") << "half a mess";
   std::ofstream(bodies + "README") << "an administrator's own";
   reopen();
