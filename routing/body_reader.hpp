@@ -24,7 +24,8 @@ class body_reader {
   virtual std::uint64_t size() const = 0;
 
   // The next octets, good until the next call; empty at the end. After an error there is no more.
-  // Errors: spool_failed, spool_corrupt (the text is shorter than it has to be).
+  // Errors: spool_failed; spool_corrupt, which comes before the last octets: the text is not as
+  // long as it has to be, or not what was written.
   virtual smtp::result<std::string_view> next() = 0;
 };
 

@@ -52,7 +52,9 @@ struct spool_message {
   std::string id;          // given by the spool; see routing/spool_id.hpp
   std::string session_id;  // of the session it came in by
   spool_time received_at{};
-  std::uint64_t size = 0;  // octets of the text, set by the spool
+  // Of the text, set by the spool: its octets, and their CRC-32C where it guards them by one.
+  std::uint64_t size = 0;
+  std::optional<std::uint32_t> crc32c;
 
   // --- Envelope ----------------------------------------------------------------------------------
   std::string reverse_path;  // without <>; empty: the null path

@@ -17,7 +17,9 @@
 #include <vector>
 
 #include "routing/body_reader.hpp"
+#include "routing/detail/crc32c.hpp"
 #include "routing/detail/posix_file.hpp"
+#include "routing/spool_record.hpp"
 #include "smtp/errc.hpp"
 
 namespace gatepost::routing::detail {
@@ -81,12 +83,15 @@ class file_body final : public body_reader {
   // One read: a pipe's and a socket buffer's measure.
   static constexpr std::size_t block_octets = 64u << 10;
 
-  file_body(descriptor file, std::uint64_t size) : file_(std::move(file)), size_(size) {}
+  file_body(descriptor file, const kept_text& text) : file_(std::move(file)), text_(text) {}
 
-  std::uint64_t size() const override { return size_; }
+  std::uint64_t size() const override { return text_.size; }
 
+  // The last octets are held back where the checksum is wrong: whoever passes the text on as it
+  // comes has not got all of it, and so cannot complete what is damaged.
   smtp::result<std::string_view> next() override {
-    if (read_ == size_) return std::string_view{};
+    if (failed_) return smtp::errc::spool_corrupt;
+    if (read_ == text_.size) return std::string_view{};
     if (!block_) block_ = std::make_unique<char[]>(block_octets);
     ssize_t got = -1;
     do {
@@ -94,15 +99,24 @@ class file_body final : public body_reader {
     } while (got < 0 && errno == EINTR);
     if (got < 0) return smtp::errc::spool_failed;
     const auto octets = static_cast<std::uint64_t>(got);
-    if (octets == 0 || octets > size_ - read_) return smtp::errc::spool_corrupt;
-    read_ += octets;
-    return std::string_view(block_.get(), octets);
+    const std::string_view block(block_.get(), octets);
+    failed_ = octets == 0 || octets > text_.size - read_ || !check(block);
+    if (failed_) return smtp::errc::spool_corrupt;
+    return block;
   }
 
  private:
+  bool check(std::string_view block) {
+    read_ += block.size();
+    crc32c_ = crc32c(block, crc32c_);
+    return read_ < text_.size || !text_.crc32c || *text_.crc32c == crc32c_;
+  }
+
   descriptor file_;
-  std::uint64_t size_;
+  kept_text text_;
   std::uint64_t read_ = 0;
+  std::uint32_t crc32c_ = 0;  // of what was read
+  bool failed_ = false;
   std::unique_ptr<char[]> block_;
 };
 
@@ -132,15 +146,16 @@ class body_files {
     return names_in(directory_.number(), names);
   }
 
-  // `size`: what the message's record says. Errors: not_found, spool_corrupt, spool_failed.
-  smtp::result<std::unique_ptr<body_reader>> read(const std::string& id, std::uint64_t size) const {
+  // `text`: what the message's record says. Errors: not_found, spool_corrupt, spool_failed.
+  smtp::result<std::unique_ptr<body_reader>> read(const std::string& id,
+                                                  const kept_text& text) const {
     constexpr int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC;
     descriptor file(::openat(directory_.number(), id.c_str(), flags));
     if (!file) return errno == ENOENT ? smtp::errc::not_found : smtp::errc::spool_failed;
     struct stat found{};
     if (::fstat(file.number(), &found) != 0) return smtp::errc::spool_failed;
-    if (static_cast<std::uint64_t>(found.st_size) != size) return smtp::errc::spool_corrupt;
-    return std::unique_ptr<body_reader>(std::make_unique<file_body>(std::move(file), size));
+    if (static_cast<std::uint64_t>(found.st_size) != text.size) return smtp::errc::spool_corrupt;
+    return std::unique_ptr<body_reader>(std::make_unique<file_body>(std::move(file), text));
   }
 
  private:

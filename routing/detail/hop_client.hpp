@@ -71,16 +71,17 @@ class reader_source final : public smtp::body_source {
 
   asio::awaitable<smtp::result<std::string_view>> next() override {
     smtp::result<std::string_view> block = text_.next();
-    failed_ = failed_ || !block;
+    if (!block && !error_) error_ = make_error_code(block.error());
     co_return block;
   }
 
-  // The text could not be read: what became of the transaction says nothing about the next hop.
-  bool failed() const { return failed_; }
+  // Why the text could not be read, if so: what became of the transaction says nothing about the
+  // next hop.
+  std::error_code error() const { return error_; }
 
  private:
   body_reader& text_;
-  bool failed_ = false;
+  std::error_code error_;
 };
 
 // A recipient about whom no next hop has decided yet.

@@ -158,8 +158,8 @@ inline std::error_code spool_engine::find(const std::string& id) {
 inline void spool_engine::prepare_removal(spool_operation& operation) {
   operation.answer = find(operation.id);
   if (operation.answer) return;
-  const auto size = size_in_spool_record(found_);
-  operation.size = size ? *size : 0;
+  const auto text = text_in_spool_record(found_);
+  operation.size = text ? text->size : 0;
   operation.in_file = in_file_.contains(operation.id);
   batch_.Delete(record_key(operation.id));
   // Written once and never again, so the two annihilate each other wherever they meet.

@@ -132,9 +132,9 @@ inline std::string spool_engine::count_messages() {
     const rocksdb::Status status = store_.scan(from, std::string(1, record_prefix), page, found);
     if (!status.ok()) return "cannot read the spool's database: " + status.ToString();
     for (const rocksdb_store::record& r : found) {
-      const auto size = size_in_spool_record(r.value);
+      const auto text = text_in_spool_record(r.value);
       ++stats_.messages;
-      stats_.octets += size ? *size : 0;
+      stats_.octets += text ? text->size : 0;
       ids_.seen(std::string_view(r.key).substr(1));
     }
     if (!found.empty()) from = found.back().key + '\0';

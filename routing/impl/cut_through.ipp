@@ -178,7 +178,7 @@ GATEPOST_DECL asio::awaitable<smtp::transaction_outcome> cut_through_intake::sen
   reader_source source(edited);
   const work_mark mark(at_work_.get(), &c);
   smtp::transaction_outcome outcome = co_await c.send(t, source);
-  if (!source.failed()) co_return outcome;
+  if (!source.error()) co_return outcome;
   // Nothing that another next hop could do better.
   for (smtp::recipient_outcome& o : outcome.recipients) {
     if (!is_trouble_of_hop(o)) continue;

@@ -93,16 +93,19 @@ GATEPOST_DECL asio::awaitable<smtp::transaction_outcome> relay_engine::send(
     const spool_message& m, hop_connection& c, const std::vector<open_recipient>& to) {
   smtp::transaction_outcome outcome;
   auto text = store.open(m.id);
+  std::error_code why;
+  if (!text) why = make_error_code(text.error());
   if (text) {
     edited_body edited(*std::move(text), m.edits);
     const smtp::transaction t = transaction_for(m, to, edited.size());
     reader_source source(edited);
     const work_mark mark(&at_work_, c.session.get());
     outcome = co_await c.session->send(t, source);
-    if (!source.failed()) co_return outcome;
+    if (!source.error()) co_return outcome;
+    why = source.error();
   }
   // Nothing that another next hop could do better.
-  trouble("spool", "cannot read the text of message " + m.id, m.session_id);
+  trouble("spool", "cannot read the text of message " + m.id + ": " + why.message(), m.session_id);
   outcome.unanswered = false;
   outcome.recipients.resize(to.size());
   for (smtp::recipient_outcome& o : outcome.recipients) {

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "routing/detail/crc32c.hpp"
 #include "routing/detail/spool_engine.hpp"
 #include "routing/rocksdb_spool.hpp"
 
@@ -60,6 +61,7 @@ class rocksdb_writer final : public spool_writer {
     if (!failed_ && size_ == 0) failed_ = engine_->available();
     if (failed_ || text.empty()) co_return failed_;
     size_ += text.size();
+    crc32c_ = crc32c(text, crc32c_);
     if (!spilled_ && fits(text.size())) {
       buffer_.append(text);
       co_return std::error_code{};
@@ -124,7 +126,7 @@ class rocksdb_writer final : public spool_writer {
 
   bool submit(const spool_message& message, const std::shared_ptr<wait_state>& answer) {
     auto commit = std::make_unique<spool_operation>(spool_operation::kind::commit, id_);
-    encode_spool_record(message, size_, commit->record);
+    encode_spool_record(message, kept_text(size_, crc32c_), commit->record);
     commit->size = size_;
     commit->wait = answer;
     commit->in_file = spilled_ != nullptr;
@@ -140,7 +142,8 @@ class rocksdb_writer final : public spool_writer {
   std::shared_ptr<spool_engine> engine_;
   std::string id_;
   std::uint64_t size_ = 0;
-  std::error_code failed_;  // what every further call answers
+  std::uint32_t crc32c_ = 0;  // of the text so far
+  std::error_code failed_;    // what every further call answers
   std::string buffer_;
   smtp::memory_reservation held_;
   std::shared_ptr<spilled_text> spilled_;
@@ -196,7 +199,7 @@ GATEPOST_DECL asio::awaitable<std::error_code> rocksdb_spool::update(const spool
                                                                      durability how) {
   using detail::spool_operation;
   auto operation = std::make_unique<spool_operation>(spool_operation::kind::update, message.id);
-  encode_spool_record(message, message.size, operation->record);
+  encode_spool_record(message, kept_text(message.size, message.crc32c), operation->record);
   return detail::submit(engine_, std::move(operation), how);
 }
 
@@ -219,15 +222,16 @@ GATEPOST_DECL smtp::result<std::unique_ptr<body_reader>> rocksdb_spool::open(
   std::string record;
   rocksdb::Status status = engine_->store().read(detail::record_key(id), record);
   if (!status.ok()) return detail::error_of(status);
-  const auto size = size_in_spool_record(record);
+  const auto kept = text_in_spool_record(record);
   std::string text;
   status = engine_->store().read(detail::body_key(id), text);
-  if (status.ok() && size && text.size() == *size) {
+  // RocksDB has compared its own checksums.
+  if (status.ok() && kept && text.size() == kept->size) {
     return std::unique_ptr<body_reader>(std::make_unique<memory_body>(std::move(text)));
   }
   if (!status.ok() && !status.IsNotFound()) return detail::error_of(status);
-  if (status.IsNotFound() && size) {
-    auto body = engine_->files().read(std::string(id), *size);
+  if (status.IsNotFound() && kept) {
+    auto body = engine_->files().read(std::string(id), *kept);
     if (body || body.error() == smtp::errc::spool_failed) return body;
   }
   detail::report_damage(*engine_, id, "its text is missing or not as long as it was");

@@ -223,13 +223,27 @@ inline void read_decisions(record_reader& in, spool_message& m) {
   }
 }
 
+// The beginning of a record.
+inline void write_text(record_writer& out, const kept_text& text) {
+  out.octet(text.crc32c ? spool_record_version : 1);
+  out.number(text.size);
+  if (text.crc32c) out.number(*text.crc32c);
+}
+
+inline kept_text read_text(record_reader& in) {
+  const std::uint8_t version = in.octet();
+  if (version == 0 || version > spool_record_version) in.fail();
+  kept_text text(in.number());
+  if (version > 1) text.crc32c = in.number_as<std::uint32_t>();
+  return text;
+}
+
 }  // namespace detail
 
-GATEPOST_DECL void encode_spool_record(const spool_message& message, std::uint64_t size,
+GATEPOST_DECL void encode_spool_record(const spool_message& message, const kept_text& text,
                                        std::string& out) {
   detail::record_writer writer(out);
-  writer.octet(spool_record_version);
-  writer.number(size);
+  detail::write_text(writer, text);
   detail::write_envelope(writer, message);
   detail::write_decisions(writer, message);
   writer.number(message.recipients.size());
@@ -239,10 +253,11 @@ GATEPOST_DECL void encode_spool_record(const spool_message& message, std::uint64
 GATEPOST_DECL smtp::result<spool_message> decode_spool_record(std::string_view id,
                                                               std::string_view record) {
   detail::record_reader reader(record);
-  if (reader.octet() != spool_record_version) return smtp::errc::spool_corrupt;
+  const kept_text text = detail::read_text(reader);
   spool_message message;
   message.id = id;
-  message.size = reader.number();
+  message.size = text.size;
+  message.crc32c = text.crc32c;
   detail::read_envelope(reader, message);
   detail::read_decisions(reader, message);
   message.recipients.resize(reader.count(detail::least_recipient_octets));
@@ -251,12 +266,11 @@ GATEPOST_DECL smtp::result<spool_message> decode_spool_record(std::string_view i
   return message;
 }
 
-GATEPOST_DECL smtp::result<std::uint64_t> size_in_spool_record(std::string_view record) {
+GATEPOST_DECL smtp::result<kept_text> text_in_spool_record(std::string_view record) {
   detail::record_reader reader(record);
-  if (reader.octet() != spool_record_version) return smtp::errc::spool_corrupt;
-  const std::uint64_t size = reader.number();
+  const kept_text text = detail::read_text(reader);
   if (reader.failed()) return smtp::errc::spool_corrupt;
-  return size;
+  return text;
 }
 
 }  // namespace gatepost::routing

@@ -236,7 +236,7 @@ class Durability(harness.Test):
         mta = self.border_mta(config=None)
         hop.wait_for(4, mta.process)
         arrived = {number_of(mail.text) for mail in hop.mails}
-        self.assertLess({3, 18, 23, 28}, arrived | {8})
+        self.assertLessEqual({3, 18, 23, 28}, arrived)
         self.assertNotIn(8, arrived)
         self.assertTrue((self.folder / "spool" / "lost" / log.name).exists())
 

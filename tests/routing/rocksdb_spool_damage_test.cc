@@ -261,5 +261,37 @@ TEST_F(rocksdb_spool_damage_test, a_file_that_no_message_knows_is_set_aside) {
   EXPECT_EQ(*text_of(*spool, ids[0]), text_of_size(100));
 }
 
+// Whoever passes it on as it is read must not be able to complete it.
+TEST_F(rocksdb_spool_damage_test, a_changed_octet_of_a_file_is_found_before_its_end) {
+  options.inline_limit = 10;
+  const std::size_t size = 200000;
+  const std::string id = fill(1, size, end::clean).at(0);
+  const auto spool = open();
+  ASSERT_TRUE(spool) << problem;
+  // An update keeps the checksum.
+  auto message = *spool->load(id);
+  message.recipients[0].attempts = 5;
+  EXPECT_FALSE(run(spool->update(message, durability::synced)));
+  const std::string file = options.directory + "/bodies/" + id;
+  const std::string whole = read(file);
+  ASSERT_EQ(whole.size(), size);
+  for (const std::size_t at : {std::size_t{0}, std::size_t{65536}, size / 2, size - 1}) {
+    std::string changed = whole;
+    changed[at] = static_cast<char>(changed[at] ^ 1);
+    write(file, changed);
+    const auto body = spool->open(id);
+    ASSERT_TRUE(body);
+    std::size_t got = 0;
+    smtp::result<std::string_view> block = (*body)->next();
+    for (; block && !block->empty(); block = (*body)->next()) got += block->size();
+    ASSERT_FALSE(block) << at;
+    EXPECT_EQ(block.error(), smtp::errc::spool_corrupt);
+    EXPECT_LT(got, size);
+    EXPECT_FALSE((*body)->next());
+  }
+  write(file, whole);
+  EXPECT_EQ(*text_of(*spool, id), text_of_size(size));
+}
+
 }  // namespace
 }  // namespace gatepost::routing

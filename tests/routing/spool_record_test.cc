@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -85,10 +86,28 @@ TEST(spool_record, keeps_extreme_values) {
 
 TEST(spool_record, size_can_be_had_alone) {
   const std::string record = encoded(tests::full_message(), 300);
-  EXPECT_EQ(*size_in_spool_record(record), 300u);
-  EXPECT_FALSE(size_in_spool_record(""));
-  EXPECT_FALSE(size_in_spool_record("\x01"));
-  EXPECT_FALSE(size_in_spool_record("\x02\x05"));
+  EXPECT_EQ(text_in_spool_record(record)->size, 300u);
+  EXPECT_FALSE(text_in_spool_record(record)->crc32c);
+  EXPECT_FALSE(text_in_spool_record(""));
+  EXPECT_FALSE(text_in_spool_record("\x01"));
+  EXPECT_FALSE(text_in_spool_record("\x02\x05"));
+  EXPECT_FALSE(text_in_spool_record("\x03\x05\x05"));
+}
+
+TEST(spool_record, has_the_checksum_of_the_text) {
+  for (const std::uint32_t crc : {0u, 1u, 0xffffffffu}) {
+    std::string record;
+    encode_spool_record(tests::full_message(), {300, crc}, record);
+    EXPECT_EQ(text_in_spool_record(record)->size, 300u);
+    EXPECT_EQ(text_in_spool_record(record)->crc32c, crc);
+    const auto back = decode_spool_record("", record);
+    ASSERT_TRUE(back);
+    EXPECT_EQ(back->size, 300u);
+    EXPECT_EQ(back->crc32c, crc);
+    EXPECT_EQ(back->recipients.size(), 2u);
+  }
+  // More than 32 bits.
+  EXPECT_FALSE(text_in_spool_record("\x02\x05\xff\xff\xff\xff\x1f"));
 }
 
 TEST(spool_record, a_part_or_more_than_all_is_corrupt) {
