@@ -2,6 +2,7 @@
 #ifndef GATEPOST_ROUTING_DETAIL_HOP_CLIENT_HPP
 #define GATEPOST_ROUTING_DETAIL_HOP_CLIENT_HPP
 
+#include <algorithm>
 #include <asio/awaitable.hpp>
 #include <cstddef>
 #include <memory>
@@ -122,12 +123,19 @@ GATEPOST_DECL asio::awaitable<void> leave_hop(std::unique_ptr<smtp::client_conne
 // better. Not where the message may have arrived.
 GATEPOST_DECL bool is_trouble_of_hop(const smtp::recipient_outcome& o);
 
+// Whether the hop takes no more recipients in this transaction, and will take this one in another
+// (RFC 5321 §4.5.3.1.10).
+GATEPOST_DECL bool is_one_too_many(const smtp::recipient_outcome& o);
+
 // Takes those out of `open` about whom a next hop has decided in a transaction with all of them,
-// and calls settle(index, outcome) for each. True: it takes the others in another transaction.
+// and calls settle(index, outcome) for each. True: it takes the others in another transaction, at
+// once. One too many is a recipient only beside another that RCPT has accepted.
 template <class Settle>
 bool settle_decided(std::vector<open_recipient>& open, const smtp::transaction_outcome& outcome,
                     Settle settle) {
   std::vector<open_recipient> left;
+  const bool some = std::any_of(outcome.recipients.begin(), outcome.recipients.end(),
+                                [](const auto& o) { return o.step > smtp::client_step::rcpt; });
   bool trouble = false;
   for (std::size_t k = 0; k < open.size(); ++k) {
     const smtp::recipient_outcome& o = outcome.recipients[k];
@@ -136,6 +144,8 @@ bool settle_decided(std::vector<open_recipient>& open, const smtp::transaction_o
       left.emplace_back(open[k].index, o);
     } else if (o.state == smtp::recipient_state::untried) {
       left.emplace_back(open[k].index, unreachable("the next hop takes no more recipients"));
+    } else if (some && is_one_too_many(o)) {
+      left.emplace_back(open[k].index, o);
     } else {
       settle(open[k].index, o);
     }

@@ -109,6 +109,16 @@ GATEPOST_DECL bool is_trouble_of_hop(const smtp::recipient_outcome& o) {
   return !o.from_server || o.reply.code() == 421 || o.step < smtp::client_step::rcpt;
 }
 
+GATEPOST_DECL bool is_one_too_many(const smtp::recipient_outcome& o) {
+  if (o.state != smtp::recipient_state::deferred || o.step != smtp::client_step::rcpt) return false;
+  // 552 is what RFC 821 had for this; where it means anything else it is no deferral.
+  if (!o.from_server || (o.reply.code() != 452 && o.reply.code() != 552)) return false;
+  // RFC 3463: 4.5.3 is "too many recipients", and 4.3.1 "system full" what some say instead; 4.2.2,
+  // "mailbox full", is about this one alone.
+  const smtp::enhanced_code why = o.reply.enhanced();
+  return why.empty() || why.subject == 5 || why.subject == 3;
+}
+
 }  // namespace gatepost::routing::detail
 
 #endif  // GATEPOST_ROUTING_IMPL_HOP_CLIENT_IPP

@@ -169,6 +169,29 @@ TEST(HopClient, SettlesWhatIsDecidedAndGoesOnWithTheRest) {
   EXPECT_THAT(stuck.left(), ElementsAre(7u, 8u, 9u));
   EXPECT_EQ(stuck.open[0].last.reply.code(), 451);
 
+  // RFC 5321 §4.5.3.1.10.
+  recipient_outcome full = outcome(recipient_state::deferred, client_step::rcpt, true, 452);
+  for (const smtp::enhanced_code why : {smtp::enhanced_code{}, smtp::enhanced_code{4, 5, 3}}) {
+    full.reply = smtp::reply(452, why, "too many");
+    settled many;
+    EXPECT_TRUE(many.with({good, full, full}));
+    EXPECT_THAT(many.done, ElementsAre(7u));
+    EXPECT_THAT(many.left(), ElementsAre(8u, 9u));
+    // Nobody was taken: it is no use to ask again at once.
+    EXPECT_FALSE(many.with({full, full}));
+    EXPECT_THAT(many.done, ElementsAre(7u, 8u, 9u));
+  }
+  // The transaction failed, but recipients were taken.
+  settled later;
+  EXPECT_TRUE(
+      later.with({outcome(recipient_state::failed, client_step::data, true, 554), full, full}));
+  EXPECT_THAT(later.left(), ElementsAre(8u, 9u));
+  // A mailbox that is full stays so.
+  full.reply = smtp::reply(452, {4, 2, 2}, "mailbox full");
+  settled mailbox;
+  EXPECT_FALSE(mailbox.with({good, full, good}));
+  EXPECT_THAT(mailbox.done, ElementsAre(7u, 8u, 9u));
+
   settled broken;
   EXPECT_FALSE(broken.with({good, lost, untried}));
   EXPECT_THAT(broken.left(), ElementsAre(8u, 9u));

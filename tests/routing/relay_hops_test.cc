@@ -333,7 +333,24 @@ TEST_F(RelayHops, AHopThatTakesOneMessageAConnectionGetsMoreConnections) {
 }
 
 // RFC 5321 §4.5.3.1.10: the server says 452 where it has enough.
-TEST_F(RelayHops, TooManyRecipientsByReplyAreTriedAgainLater) {
+TEST_F(RelayHops, TooManyRecipientsByReplyFollowAtOnceOnTheSameConnection) {
+  int taken = 0;
+  hop.answer([&](int, std::string_view line) -> std::string {
+    if (line.starts_with("MAIL")) taken = 0;
+    return line.starts_with("RCPT") && ++taken > 2 ? "452 4.5.3 too many" : "";
+  });
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  bench.send({"1@b.test", "2@b.test", "3@b.test", "4@b.test", "5@b.test"});
+  ASSERT_TRUE(bench.settled(5));
+  ASSERT_THAT(hop.messages(), SizeIs(3));
+  EXPECT_THAT(hop.messages()[2].rcpt, ElementsAre("RCPT TO:<5@b.test>"));
+  EXPECT_EQ(hop.connections(), 1);
+  EXPECT_EQ(bench.log.count("delivered"), 5u);
+  EXPECT_EQ(bench.log.last("5@b.test").attempt, 1u);
+}
+
+TEST_F(RelayHops, OneThatIsTooManyByItselfIsTriedAgainLater) {
   hop.answer("RCPT TO:<2@", "452 4.5.3 too many");
   bench.routes.add("b.test", hop.hop());
   bench.start();
@@ -341,6 +358,7 @@ TEST_F(RelayHops, TooManyRecipientsByReplyAreTriedAgainLater) {
   ASSERT_TRUE(bench.settled(2));
   EXPECT_EQ(bench.log.last("2@b.test").result, "deferred");
   EXPECT_EQ(bench.log.last("1@b.test").result, "delivered");
+  EXPECT_EQ(hop.count("RCPT TO:<2@"), 2);
 }
 
 }  // namespace
