@@ -53,6 +53,8 @@ struct relay_domains_options {
 
   // Whose clients may send to anybody. Empty: nobody's. Never a network that others can speak from.
   smtp::network_set trusted = {};
+  // Who comes by a Unix socket, and so from no network, may send to anybody.
+  bool trusted_unix = false;
 
   // Who is authenticated may send to anybody.
   bool authenticated = true;

@@ -36,6 +36,9 @@ struct cut_through_options {
 
   // As in relay_options.
   smtp::network_set relay_from;
+  // Who comes by a Unix socket may, too. Such a client has no address and is in none of the
+  // networks; whoever may open the socket (smtp::listener::unix_mode) can be one.
+  bool relay_from_unix = false;
 
   // Octets of a message in memory; a larger one goes to a file in `directory` that has no name.
   std::size_t memory_per_message = 256u << 10;

@@ -57,6 +57,9 @@ struct relay_options {
   // beside those who have authenticated. Empty by default: a server that forgets this is an open
   // relay.
   smtp::network_set relay_from;
+  // Who comes by a Unix socket may, too. Such a client has no address and is in none of the
+  // networks; whoever may open the socket (smtp::listener::unix_mode) can be one.
+  bool relay_from_unix = false;
 
   retry_options retry;
 

@@ -29,8 +29,9 @@ struct channel {
 
   // Our name in the greeting, in EHLO and in Received (RFC 5321 §4.3.1).
   std::string hostname = "localhost";
-  // What the greeting says behind the name. Nothing about the software: it helps only attackers.
-  std::string greeting = "ESMTP";
+  // What the greeting says behind the name. Empty: "ESMTP", or "LMTP" where that is what is spoken
+  // (RFC 2033 §4.1). Nothing about the software: it helps only attackers.
+  std::string greeting;
 
   extension_set extensions = default_extensions;
   session_limits limits;

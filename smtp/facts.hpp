@@ -53,6 +53,11 @@ struct session_facts {
   std::uint32_t bad_recipients = 0;  // see session_limits::bad_recipients
 
   bool authenticated() const { return !auth_identity.empty(); }
+  // Whether `client.address` is one: who comes by a Unix socket has none, unless a trusted hop told
+  // it, and so is of no network.
+  bool has_client_address() const {
+    return unix_peer.empty() || (trusted_hop && !client.address.is_unspecified());
+  }
 };
 
 }  // namespace gatepost::smtp

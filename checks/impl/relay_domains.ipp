@@ -44,8 +44,8 @@ GATEPOST_DECL asio::awaitable<verdict> relay_domains::on_rcpt(context& ctx) {
 
 GATEPOST_DECL bool relay_domains::may_relay(const smtp::session_facts& facts) const {
   if (options_.authenticated && facts.authenticated()) return true;
-  // A Unix socket's client has no address.
-  return facts.unix_peer.empty() && options_.trusted.contains(facts.client.address);
+  return facts.has_client_address() ? options_.trusted.contains(facts.client.address)
+                                    : options_.trusted_unix;
 }
 
 GATEPOST_DECL bool relay_domains::is_ours(const smtp::address& recipient) const {

@@ -77,6 +77,7 @@ void visit_volume_limit(fields& f, checks::volume_limit_options& o) {
 void visit_relay_domains(fields& f, checks_section& c) {
   f.texts("domains", c.relay_domains_list);
   f.networks("trusted", c.relay_domains.options.trusted);
+  f.flag("trusted_unix", c.relay_domains.options.trusted_unix);
   f.flag("authenticated", c.relay_domains.options.authenticated);
   c.relay_domains.options.domains = {};
   for (std::size_t i = 0; i < c.relay_domains_list.size(); ++i) {

@@ -61,6 +61,7 @@ void visit_routes(fields& f, routes_section& r) {
 void visit_relay(fields& f, relay_section& r) {
   routing::relay_options& o = r.options;
   f.networks("relay_from", o.relay_from);
+  f.flag("relay_from_unix", o.relay_from_unix);
   f.text("postmaster", o.postmaster);
   f.number("deliveries", o.deliveries, {1, 10'000});
   f.number("deliveries_per_hop", o.deliveries_per_hop, {1, 10'000});

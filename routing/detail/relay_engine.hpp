@@ -107,7 +107,9 @@ class relay_engine final : public std::enable_shared_from_this<relay_engine> {
   void post_forget(std::string id);
   smtp::address with_domain(const smtp::address& a) const;
   bool may_relay(const smtp::session_facts& who) const {
-    return who.authenticated() || options.relay_from.contains(who.client.address);
+    if (who.authenticated()) return true;
+    return who.has_client_address() ? options.relay_from.contains(who.client.address)
+                                    : options.relay_from_unix;
   }
   void trouble(std::string_view where, std::string_view what, std::string_view session = {}) const;
 

@@ -227,6 +227,12 @@ GATEPOST_DECL void cut_through_intake::report(std::size_t k, const smtp::recipie
   options_.observer->on_delivery(event);
 }
 
+inline bool may_relay(const cut_through_options& options, const smtp::session_facts& who) {
+  if (who.authenticated()) return true;
+  return who.has_client_address() ? options.relay_from.contains(who.client.address)
+                                  : options.relay_from_unix;
+}
+
 }  // namespace detail
 
 GATEPOST_DECL cut_through::cut_through(router& routes, cut_through_options options)
@@ -242,9 +248,7 @@ GATEPOST_DECL asio::awaitable<smtp::verdict> cut_through::resolve(const smtp::se
     co_return smtp::verdict::defer(smtp::replies::split_recipients);
   const route_result found = co_await routes_.route(to.forward_path, &session);
   if (found.status() != route_status::found) co_return smtp::verdict::refuse(found.reply());
-  const bool may_relay =
-      session.facts.authenticated() || options_.relay_from.contains(session.facts.client.address);
-  if (found.by_default() && !may_relay)
+  if (found.by_default() && !detail::may_relay(options_, session.facts))
     co_return smtp::verdict::refuse(smtp::replies::relaying_denied);
   if (found.where().kind() == route_kind::refuse)
     co_return smtp::verdict::refuse(found.where().refusal());

@@ -290,7 +290,7 @@ GATEPOST_DECL std::string session_driver::received_field() const {
   received_facts f;
   f.helo = facts_.helo;
   f.client_name = facts_.client_name;
-  if (facts_.unix_peer.empty()) f.client = facts_.client.address;
+  if (facts_.has_client_address()) f.client = facts_.client.address;
   f.by = engine_.settings().hostname;
   f.protocol = facts_.protocol;
   f.utf8 = envelope.smtputf8();

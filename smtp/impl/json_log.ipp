@@ -214,7 +214,8 @@ GATEPOST_DECL void json_log::on_trouble(const trouble_event& e) {
 }
 
 GATEPOST_DECL bool json_log::wants_transcript(const session_facts& facts) {
-  if (options_.transcript_clients.contains(facts.client.address)) return true;
+  if (facts.has_client_address() && options_.transcript_clients.contains(facts.client.address))
+    return true;
   if (options_.transcript_share <= 0) return false;
   // FNV-1a, mixed: the ids of one moment differ in few bits.
   std::uint64_t hash = 14695981039346656037ull;

@@ -84,7 +84,7 @@ struct server::shared {
 
   // By the client's network, else by the listener.
   const smtp::channel& channel_for(const listener& where, const session_facts& facts) const {
-    if (facts.unix_peer.empty() || facts.trusted_hop)
+    if (facts.has_client_address())
       for (const channel_rule& rule : options.rules)
         if (rule.clients.contains(facts.client.address)) return *find_channel(rule.channel);
     return *find_channel(where.channel);

@@ -57,11 +57,9 @@ GATEPOST_DECL void session::answer_connect(const verdict& v) {
 // RFC 5321 §3.1: "220", our domain, and a text.
 GATEPOST_DECL void session::greet() {
   const std::size_t from = output_.size();
-  output_.append("220 ")
-      .append(channel_->hostname)
-      .append(" ")
-      .append(channel_->greeting)
-      .append("\r\n");
+  std::string_view text = channel_->greeting;
+  if (text.empty()) text = channel_->lmtp ? "LMTP" : "ESMTP";
+  output_.append("220 ").append(channel_->hostname).append(" ").append(text).append("\r\n");
   tap_output(from);
   phase_ = smtp::phase::start;
 }
@@ -143,7 +141,8 @@ GATEPOST_DECL extension_set session::offered() const {
   if (!auth) now.remove(extension::auth);
   // Both: a proxy of ours may speak for strangers, whom it tells by PROXY.
   const network_set& trusted = channel_->xclient_from;
-  if (!trusted.contains(facts_.peer.address) || !trusted.contains(first_client_))
+  if (!facts_.unix_peer.empty() || !trusted.contains(facts_.peer.address) ||
+      !trusted.contains(first_client_))
     now.remove(extension::xclient).remove(extension::xforward);
   const session_limits& limits = channel_->limits;
   if (!detail::can_be_told(limits.recipients) && !detail::can_be_told(limits.transactions))

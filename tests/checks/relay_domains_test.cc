@@ -99,6 +99,19 @@ TEST_F(RelayDomains, TrustedNetworksSendAnywhere) {
   EXPECT_FALSE(t_.rcpt("<a@elsewhere.test>").passes());
 }
 
+TEST(RelayDomainsOptions, UnixSocketsAreTrustedWhereThatIsSaid) {
+  for (const bool trusted : {false, true}) {
+    relay_domains_options o = options();
+    o.trusted = *smtp::parse_network_set("0.0.0.0/0");
+    o.trusted_unix = trusted;
+    trial t;
+    t.add<relay_domains>(std::move(o));
+    t.facts().unix_peer = "/run/somebody";
+    t.facts().client = {};
+    EXPECT_EQ(t.rcpt("<a@elsewhere.test>").passes(), trusted);
+  }
+}
+
 TEST_F(RelayDomains, AuthenticatedClientsSendAnywhere) {
   t_.facts().auth_identity = "ann";
   EXPECT_TRUE(t_.rcpt("<a@elsewhere.test>").passes());

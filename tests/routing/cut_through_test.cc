@@ -328,5 +328,19 @@ TEST_F(CutThrough, TheDefaultRouteIsNotForStrangers) {
   EXPECT_TRUE(client.rcpt(io, "<r@anywhere.test>").passes());
 }
 
+TEST_F(CutThrough, WhoComesByAUnixSocketIsOfNoNetwork) {
+  routes.add("*", second.hop());
+  options.relay_from = *smtp::parse_network_set("0.0.0.0/0");
+  for (const bool allowed : {false, true}) {
+    options.relay_from_unix = allowed;
+    cut_through to_anybody(routes, options);
+    mail_session client(to_anybody);
+    client.facts.unix_peer = "/run/mail";
+    client.facts.client = {};
+    client.from("<s@a.test>");
+    EXPECT_EQ(client.rcpt(io, "<r@anywhere.test>").passes(), allowed);
+  }
+}
+
 }  // namespace
 }  // namespace gatepost::routing

@@ -211,6 +211,35 @@ TEST_F(Relay, TheDefaultRouteIsNotForStrangers) {
   }
 }
 
+// It has no address, which must not be taken for 0.0.0.0.
+TEST_F(Relay, WhoComesByAUnixSocketIsOfNoNetwork) {
+  bench.routes.add("*", hop.hop());
+  bench.options.relay_from = *smtp::parse_network_set("0.0.0.0/0, ::/0");
+  bench.start();
+  mail_session session(*bench.relay);
+  session.facts.unix_peer = "/run/mail";
+  session.facts.client = {};
+  session.from("<s@a.test>");
+  EXPECT_EQ(session.rcpt(bench.io, "<r@anywhere.test>").reply().to_string(),
+            "550 5.7.1 Relaying denied");
+  // A trusted hop has said who is behind it.
+  session.facts.trusted_hop = true;
+  session.facts.client.address = *smtp::parse_ip_address("192.0.2.1");
+  EXPECT_TRUE(session.rcpt(bench.io, "<r@anywhere.test>").passes());
+}
+
+TEST_F(Relay, WhoComesByAUnixSocketMayRelayWhereThatIsSaid) {
+  bench.routes.add("*", hop.hop());
+  bench.options.relay_from_unix = true;
+  bench.start();
+  mail_session session(*bench.relay);
+  session.from("<s@a.test>");
+  EXPECT_FALSE(session.rcpt(bench.io, "<r@anywhere.test>").passes());
+  session.facts.unix_peer = "/run/mail";
+  session.facts.client = {};
+  EXPECT_TRUE(session.rcpt(bench.io, "<r@anywhere.test>").passes());
+}
+
 TEST_F(Relay, ARouteThatRefusesDoesSoAtRcpt) {
   bench.routes.add("b.test", route::refuse({551, {5, 1, 6}, "Moved"}));
   bench.start();

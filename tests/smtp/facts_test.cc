@@ -16,5 +16,16 @@ TEST(facts, nobody_is_authenticated_or_trusted_at_first) {
   EXPECT_TRUE(facts.authenticated());
 }
 
+TEST(session_facts, a_unix_socket_has_no_client_address_until_a_hop_tells_one) {
+  session_facts f;
+  EXPECT_TRUE(f.has_client_address());
+  f.unix_peer = "/run/mail";
+  EXPECT_FALSE(f.has_client_address());
+  f.trusted_hop = true;  // XCLIENT may tell a name and no address
+  EXPECT_FALSE(f.has_client_address());
+  f.client.address = *parse_ip_address("192.0.2.1");
+  EXPECT_TRUE(f.has_client_address());
+}
+
 }  // namespace
 }  // namespace gatepost::smtp

@@ -47,6 +47,23 @@ TEST(session_lmtp, example) {
   EXPECT_EQ(s.play().facts.protocol, protocol::lmtp);
 }
 
+TEST(session_lmtp, greets_as_what_it_is) {
+  const auto greeting = [](channel settings) {
+    settings.hostname = "mx.example.test";
+    script s(std::move(settings));
+    s.server("220 ");
+    leave(s);
+    EXPECT_EQ(s.check(), "");
+    const std::string said = s.play().wire;
+    return said.substr(0, said.find("\r\n"));
+  };
+  EXPECT_EQ(greeting(lmtp()), "220 mx.example.test LMTP");
+  EXPECT_EQ(greeting(channel()), "220 mx.example.test ESMTP");
+  channel own = lmtp();
+  own.greeting = "LMTP, and no more";
+  EXPECT_EQ(greeting(own), "220 mx.example.test LMTP, and no more");
+}
+
 script to_two(channel settings = lmtp()) {
   script s = greeted(std::move(settings));
   s.client("MAIL FROM:<a@b.example>\r\nRCPT TO:<b@example.test>\r\nRCPT TO:<b@example.test>\r\n")
