@@ -210,6 +210,7 @@ class session {
   bool take_text(const data_step& step, std::uint64_t size, action& todo);
   bool read_more(action& todo) const;
   line_reader::result next_line(std::size_t limit);
+  bool fault_is_new() const;
   void bad_line(line_status status);
   void handle(std::string_view line);
   const fixed_reply* objection_to(const command_line& c, const handler_row& row) const;
@@ -271,6 +272,7 @@ class session {
   input_buffer input_;
   line_reader lines_;
   std::optional<smtp::line_ends> next_line_ends_;  // of the settings that were switched to
+  bool line_refused_ = false;  // the client has heard of the fault of the line that is being read
   data_reader data_;
   chunk_reader chunk_;
   std::string output_;

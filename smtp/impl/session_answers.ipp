@@ -267,6 +267,7 @@ GATEPOST_DECL void session::answer_etrn(const reply& r) {
 GATEPOST_DECL void session::tls_started() {
   input_.clear();
   lines_.reset();
+  line_refused_ = false;
   facts_.helo.clear();
   facts_.protocol = smtp::protocol::none;
   facts_.auth_identity.clear();

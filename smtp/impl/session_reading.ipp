@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "smtp/base64.hpp"
 #include "smtp/session.hpp"
@@ -53,15 +54,27 @@ GATEPOST_DECL line_reader::result session::next_line(std::size_t limit) {
 
 GATEPOST_DECL bool session::read_command(action& todo) {
   const line_reader::result step = next_line(channel_->limits.command_line);
-  switch (step.status) {
-    case line_status::need_more: return read_more(todo);
-    case line_status::line: handle(step.line); break;
-    default: bad_line(step.status);
+  if (step.status == line_status::line) {
+    handle(step.line);
+    return false;
   }
+  if (step.status == line_status::need_more && !fault_is_new()) return read_more(todo);
+  bad_line(step.status);
   return false;
 }
 
+// Whether the line that is being read has gone wrong, and the client was not told so yet. It may
+// have said all that it means to: one that ends lines with LF waits for an answer now.
+GATEPOST_DECL bool session::fault_is_new() const {
+  return !line_refused_ && lines_.fault() != line_status::need_more;
+}
+
+// A line is refused once, however it comes: what is left of it, up to its CRLF, is thrown away.
 GATEPOST_DECL void session::bad_line(line_status status) {
+  const bool ended = status != line_status::need_more;
+  const bool told = std::exchange(line_refused_, !ended);
+  if (told) return;
+  if (!ended) status = lines_.fault();
   tap_input("(malformed line)");
   switch (status) {
     case line_status::too_long: bad_command(replies::line_too_long); break;
@@ -73,7 +86,7 @@ GATEPOST_DECL void session::bad_line(line_status status) {
 
 GATEPOST_DECL bool session::read_auth_line(action& todo) {
   const line_reader::result step = next_line(channel_->limits.auth_line);
-  if (step.status == line_status::need_more) return read_more(todo);
+  if (step.status == line_status::need_more && !fault_is_new()) return read_more(todo);
   phase_ = smtp::phase::ready;
   if (step.status != line_status::line) {
     // RFC 4954 §4: an over-long response gets 500 with 5.5.6 and ends the exchange.

@@ -43,6 +43,21 @@ TEST(session_auth, ehlo_lists_the_mechanisms) {
   EXPECT_EQ(s.check(), "");
 }
 
+TEST(session_auth, a_response_that_ends_with_lf_is_refused_at_once) {
+  script s = greeted(submission());
+  s.client("AUTH PLAIN\r\n")
+      .authenticates(std::nullopt, auth_answer::challenge(""))
+      .server("334 \r\n")
+      .client("dGVzdAB0ZXN0ADEyMzQ=\n")
+      .server("500 5.5.2 ")
+      .client("QUIT\n")
+      .client("\r\nNOOP\r\n")
+      .server("250 ");
+  leave(s);
+  EXPECT_EQ(s.check(), "");
+  EXPECT_EQ(s.check_splits(), "");
+}
+
 // RFC 4954 §4.1: "AUTH PLAIN" with an initial response.
 TEST(session_auth, initial_response) {
   script s = greeted(submission());

@@ -277,6 +277,38 @@ TEST(session_commands, only_crlf_ends_a_line) {
   EXPECT_EQ(s.check(), "");
 }
 
+// A client that ends lines with LF waits for its answer. The line goes on up to its CRLF all the
+// same: no part of it is a command, and it is one mistake.
+TEST(session_commands, a_bare_lf_is_answered_at_once) {
+  struct faulty {
+    std::string begin;
+    std::string reply;
+  };
+  const faulty cases[] = {
+      {"NOOP\n", "500 5.5.2 A line ends with CR LF; bare CR or LF is not accepted\r\n"},
+      {"NOOP\rNOOP", "500 5.5.2 A line ends with CR LF; bare CR or LF is not accepted\r\n"},
+      {std::string("NOOP \0", 6), "500 5.5.2 Command has a control character\r\n"},
+      {"NOOP " + std::string(3000, 'x'), "500 5.5.6 Line too long\r\n"},
+  };
+  for (const faulty& f : cases) {
+    script s = greeted();
+    s.client(f.begin)
+        .server(f.reply)
+        .client("QUIT\n")
+        .client("RSET\nQUIT\r\n")
+        .client("NOOP\r\n")
+        .server("250 ")
+        .client(f.begin + "\r\nNOOP\r\n")
+        .server(f.reply)
+        .server("250 ");
+    leave(s);
+    EXPECT_EQ(s.check(), "") << f.reply;
+    EXPECT_EQ(s.check_splits(), "") << f.reply;
+    EXPECT_EQ(s.check_lost_at_every_step(), "") << f.reply;
+    EXPECT_EQ(s.play().facts.bad_commands, 2u) << f.reply;
+  }
+}
+
 TEST(session_commands, a_trusted_channel_takes_bare_lf) {
   script s(mx_with([](channel& c) { c.line_ends = line_ends::normalise; }));
   s.server("220 ")

@@ -369,9 +369,9 @@ TEST(session_limits, other_settings_may_come_while_it_goes_on) {
   // Half a line stays half a line.
   script t = greeted();
   t.client("FOO\nNO")
+      .server("500 5.5.2 A line ends with CR LF; ")
       .switches(other)
-      .client("OP\r\nNOOP\n")
-      .server("500 A line ends with CR LF; ")
+      .client("OP\nNOOP\r\nNOOP\n")
       .server("250 OK\r\n");
   EXPECT_EQ(t.check(), "");
 }
