@@ -34,11 +34,55 @@ constexpr std::string_view to_string(status s) {
   return "?";
 }
 
+// Why there is no answer.
+enum class failure : std::uint8_t {
+  none,              // there is one
+  other,             // see answer::reason()
+  timeout,           // nobody answered in time
+  unreachable,       // no server could be sent to
+  server_failure,    // SERVFAIL: also what a validating resolver says of forged data
+  refused,           // REFUSED
+  format_error,      // FORMERR
+  not_implemented,   // NOTIMP
+  other_rcode,       // any other code of RFC 1035 §4.1.1 and RFC 6891 §6.1.3
+  malformed,         // octets that are no DNS message, or contradict themselves
+  mismatched,        // another id, another question, or no response at all
+  truncated,         // cut off (TC), and not to be had whole
+  cname_chain,       // more aliases than response_options::aliases, or a loop
+  too_many_records,  // more than response_options::records
+  referral,          // the server does not recurse, and points to others
+  overload,          // more questions at a time than we allow ourselves
+  shut_down,         // the resolver is gone
+};
+
+constexpr std::string_view to_string(failure f) {
+  switch (f) {
+    case failure::none: return "none";
+    case failure::other: return "failure";
+    case failure::timeout: return "timeout";
+    case failure::unreachable: return "name server unreachable";
+    case failure::server_failure: return "SERVFAIL";
+    case failure::refused: return "REFUSED";
+    case failure::format_error: return "FORMERR";
+    case failure::not_implemented: return "NOTIMP";
+    case failure::other_rcode: return "unexpected RCODE";
+    case failure::malformed: return "malformed answer";
+    case failure::mismatched: return "answer to another question";
+    case failure::truncated: return "truncated answer";
+    case failure::cname_chain: return "CNAME chain too long";
+    case failure::too_many_records: return "too many records";
+    case failure::referral: return "referral instead of an answer";
+    case failure::overload: return "too many questions at a time";
+    case failure::shut_down: return "resolver shut down";
+  }
+  return "?";
+}
+
 template <class Record>
 class answer {
  public:
   // Not asked yet: a temporary failure.
-  answer() : answer(dns::status::temporary_failure) {}
+  answer() : answer(dns::status::temporary_failure) { failure_ = dns::failure::other; }
 
   // At least one record.
   static answer found(std::vector<Record> records, std::chrono::seconds ttl) {
@@ -54,6 +98,12 @@ class answer {
   static answer temporary_failure(std::string reason) {
     answer a(dns::status::temporary_failure);
     a.reason_ = std::move(reason);
+    a.failure_ = dns::failure::other;
+    return a;
+  }
+  static answer temporary_failure(dns::failure why) {
+    answer a = temporary_failure(std::string(to_string(why)));
+    a.failure_ = why;
     return a;
   }
 
@@ -64,8 +114,15 @@ class answer {
   const std::vector<Record>& records() const { return records_; }
   // How long this may be kept; of a negative answer, by RFC 2308 §5.
   std::chrono::seconds ttl() const { return ttl_; }
+  // For caches.
+  answer& set_ttl(std::chrono::seconds ttl) {
+    ttl_ = ttl;
+    return *this;
+  }
   // Of a temporary failure: "timeout", "SERVFAIL", ...
   const std::string& reason() const { return reason_; }
+  // The same to decide by and to count; `none` where there is an answer.
+  dns::failure failure() const { return failure_; }
 
   // The resolver has validated it by DNSSEC, and we trust that resolver (the AD bit, RFC 4035
   // §3.2.3).
@@ -84,6 +141,7 @@ class answer {
   }
 
   dns::status status_;
+  dns::failure failure_ = dns::failure::none;
   bool authenticated_ = false;
   std::vector<Record> records_;
   std::chrono::seconds ttl_{0};

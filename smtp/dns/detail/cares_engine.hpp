@@ -1,0 +1,92 @@
+// What is behind cares_resolver: which questions are open, who waits for them, which server is
+// next. One thread.
+#ifndef GATEPOST_SMTP_DNS_DETAIL_CARES_ENGINE_HPP
+#define GATEPOST_SMTP_DNS_DETAIL_CARES_ENGINE_HPP
+
+#include <absl/container/flat_hash_map.h>
+
+#include <array>
+#include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "smtp/config.hpp"
+#include "smtp/dns/cache.hpp"
+#include "smtp/dns/cares_resolver.hpp"
+#include "smtp/dns/detail/cares_channel.hpp"
+#include "smtp/dns/message.hpp"
+
+namespace gatepost::smtp::dns::detail {
+
+// One open question, and all who wait for it. Lives as long as any of them.
+struct flight {
+  flight(asio::io_context& io, question q) : asked(std::move(q)), deadline(io) {}
+
+  question asked;
+  std::optional<any_answer> result;
+  std::vector<asio::steady_timer*> waiting;
+  asio::steady_timer deadline;
+  std::vector<bool> gave_up;  // servers that said they cannot answer
+  std::size_t turn = 0;       // counts servers, round after round
+  std::uint16_t payload = 0;
+  failure last = failure::unreachable;
+};
+
+// Identifiers that nobody can guess (RFC 5452 §9.2).
+class random_ids {
+ public:
+  GATEPOST_DECL std::uint16_t next();
+
+ private:
+  std::array<std::uint16_t, 128> ids_{};
+  std::size_t used_ = 128;
+};
+
+class cares_engine : public std::enable_shared_from_this<cares_engine> {
+ public:
+  GATEPOST_DECL cares_engine(asio::io_context& io, cares_options options);
+  cares_engine(const cares_engine&) = delete;
+  cares_engine& operator=(const cares_engine&) = delete;
+
+  // What can be told at once.
+  GATEPOST_DECL std::optional<any_answer> known(const question& asked);
+  // Joins an open question, or opens one.
+  GATEPOST_DECL std::shared_ptr<flight> board(const question& asked);
+  // All who wait get a failure; nothing is asked any more.
+  GATEPOST_DECL void close();
+
+  GATEPOST_DECL resolver_counters counters() const;
+  std::size_t open() const { return flights_.size(); }
+  const std::vector<endpoint>& servers() const { return options_.servers; }
+  asio::io_context& io() { return io_; }
+
+ private:
+  struct attempt;
+
+  static void landed(void* arg, int status, int timeouts, unsigned char* data, int size);
+  void start(const std::shared_ptr<flight>& f);
+  void send(const std::shared_ptr<flight>& f);
+  void take(const attempt& a, int status, const std::string& message);
+  void failed_with(const attempt& a, failure why);
+  bool next_server(flight& f) const;
+  void finish(const std::shared_ptr<flight>& f, any_answer a);
+
+  asio::io_context& io_;
+  cares_options options_;
+  cache cache_;
+  random_ids ids_;
+  std::vector<std::shared_ptr<cares_channel>> channels_;  // one for each server
+  absl::flat_hash_map<std::string, std::shared_ptr<flight>> flights_;
+  std::size_t attempts_ = 0;  // that c-ares has
+  resolver_counters counters_;
+  bool closed_ = false;
+};
+
+}  // namespace gatepost::smtp::dns::detail
+
+#endif  // GATEPOST_SMTP_DNS_DETAIL_CARES_ENGINE_HPP

@@ -1,0 +1,186 @@
+#ifndef GATEPOST_SMTP_DNS_IMPL_CARES_ENGINE_IPP
+#define GATEPOST_SMTP_DNS_IMPL_CARES_ENGINE_IPP
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <asio/post.hpp>
+#include <chrono>
+#include <random>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "smtp/dns/detail/cares_engine.hpp"
+
+namespace gatepost::smtp::dns::detail {
+
+GATEPOST_DECL std::uint16_t random_ids::next() {
+  if (used_ == ids_.size()) {
+    const auto size = static_cast<ssize_t>(sizeof ids_);
+    if (::getrandom(ids_.data(), sizeof ids_, 0) != size) {
+      std::random_device device;
+      for (auto& id : ids_) id = static_cast<std::uint16_t>(device());
+    }
+    used_ = 0;
+  }
+  return ids_[used_++];
+}
+
+// A query that c-ares has. It may outlive the engine.
+struct cares_engine::attempt {
+  std::weak_ptr<cares_engine> home;
+  std::shared_ptr<flight> of;
+  std::size_t server = 0;
+  std::uint16_t id = 0;
+};
+
+inline cares_options completed(cares_options o) {
+  if (o.servers.empty()) o.servers = system_servers();
+  for (endpoint& e : o.servers) {
+    if (e.port == 0) e.port = dns_port;
+  }
+  // RFC 6891 §6.2.3 knows nothing below 512; c-ares' buffer ends at 4096.
+  if (o.payload != 0) o.payload = std::clamp<std::uint16_t>(o.payload, 512, 4096);
+  o.tries = std::max(o.tries, 1u);
+  // RFC 6840 §5.7: without it many resolvers do not tell.
+  if (o.response.ad == ad_bit::trusted && o.security == dnssec::off) o.security = dnssec::ad;
+  return o;
+}
+
+GATEPOST_DECL cares_engine::cares_engine(asio::io_context& io, cares_options options)
+    : io_(io), options_(completed(std::move(options))), cache_(options_.cache) {
+  for (const endpoint& server : options_.servers)
+    channels_.push_back(
+        std::make_shared<cares_channel>(io, server, options_.timeout, options_.payload));
+}
+
+GATEPOST_DECL void cares_engine::close() {
+  closed_ = true;
+  for (const auto& channel : channels_) channel->close();
+  while (!flights_.empty()) {
+    const std::shared_ptr<flight> f = flights_.begin()->second;
+    finish(f, failed(f->asked.type, failure::shut_down));
+  }
+}
+
+GATEPOST_DECL resolver_counters cares_engine::counters() const {
+  resolver_counters all = counters_;
+  all.cache = cache_.counters();
+  return all;
+}
+
+// --- Questions -----------------------------------------------------------------------------------
+
+GATEPOST_DECL std::optional<any_answer> cares_engine::known(const question& asked) {
+  if (closed_) return failed(asked.type, failure::shut_down);
+  ++counters_.questions;
+  if (!is_name(asked.name)) return no_such_name(asked.type);
+  if (auto cached = cache_.find(asked, std::chrono::steady_clock::now())) return cached;
+  // Also what c-ares holds of questions whose time is over.
+  const bool full = flights_.size() >= options_.outstanding || attempts_ >= options_.outstanding;
+  if (!full || flights_.contains(cache::key_of(asked))) return std::nullopt;
+  ++counters_.overload;
+  return failed(asked.type, failure::overload);
+}
+
+GATEPOST_DECL std::shared_ptr<flight> cares_engine::board(const question& asked) {
+  auto& place = flights_[cache::key_of(asked)];
+  if (place) {
+    ++counters_.coalesced;
+    return place;
+  }
+  const auto f = std::make_shared<flight>(io_, asked);
+  place = f;
+  start(f);
+  return f;
+}
+
+GATEPOST_DECL void cares_engine::start(const std::shared_ptr<flight>& f) {
+  f->payload = options_.payload;
+  f->gave_up.resize(channels_.size());
+  f->deadline.expires_after(options_.deadline);
+  f->deadline.async_wait([home = weak_from_this(), f](std::error_code ec) {
+    const auto engine = home.lock();
+    if (!ec && engine) engine->finish(f, failed(f->asked.type, failure::timeout));
+  });
+  send(f);
+}
+
+GATEPOST_DECL void cares_engine::finish(const std::shared_ptr<flight>& f, any_answer a) {
+  if (f->result) return;
+  if (status_of(a) == status::temporary_failure) ++counters_.failures;
+  f->result = closed_ ? std::move(a)
+                      : cache_.store(f->asked, std::move(a), std::chrono::steady_clock::now());
+  flights_.erase(cache::key_of(f->asked));
+  f->deadline.cancel();
+  // Resumes them later: this may be called from anywhere.
+  for (asio::steady_timer* t : f->waiting) t->cancel();
+}
+
+// --- Queries -------------------------------------------------------------------------------------
+
+GATEPOST_DECL void cares_engine::send(const std::shared_ptr<flight>& f) {
+  if (!next_server(*f)) return finish(f, failed(f->asked.type, f->last));
+  const std::size_t server = f->turn % channels_.size();
+  query_options options;
+  options.id = ids_.next();
+  options.payload = f->payload;
+  options.security = options_.security;
+  const auto query = encode_query(f->asked, options);
+  auto a = std::make_unique<attempt>(attempt{weak_from_this(), f, server, options.id});
+  ++attempts_;
+  ++counters_.queries;
+  channels_[server]->send(*query, &landed, a.release());
+}
+
+// From here on `turn` is that of a server which may still answer; false: there is none.
+GATEPOST_DECL bool cares_engine::next_server(flight& f) const {
+  const std::size_t end = channels_.size() * options_.tries;
+  while (f.turn < end && f.gave_up[f.turn % channels_.size()]) ++f.turn;
+  return f.turn < end;
+}
+
+// c-ares calls this from within any function of its own: nothing but a note is made here.
+GATEPOST_DECL void cares_engine::landed(void* arg, int status, int, unsigned char* data, int size) {
+  std::unique_ptr<attempt> a(static_cast<attempt*>(arg));
+  const auto engine = a->home.lock();
+  if (!engine || engine->closed_) return;
+  std::string message;
+  if (data != nullptr && size > 0) message.assign(reinterpret_cast<const char*>(data), size);
+  asio::post(engine->io_, [a = std::move(a), status, message = std::move(message)] {
+    const auto home = a->home.lock();
+    if (home && !home->closed_) home->take(*a, status, message);
+  });
+}
+
+GATEPOST_DECL void cares_engine::take(const attempt& a, int status, const std::string& message) {
+  --attempts_;
+  if (status == ARES_ETIMEOUT) ++counters_.timeouts;
+  if (a.of->result) return;  // its time is over
+  if (status != ARES_SUCCESS)
+    return failed_with(a, status == ARES_ETIMEOUT ? failure::timeout : failure::unreachable);
+  any_answer answer = read_response(message, a.of->asked, a.id, options_.response);
+  const failure why = failure_of(answer);
+  if (why != failure::none) return failed_with(a, why);
+  finish(a.of, std::move(answer));
+}
+
+GATEPOST_DECL void cares_engine::failed_with(const attempt& a, failure why) {
+  flight& f = *a.of;
+  f.last = why;
+  const bool no_edns = why == failure::format_error || why == failure::not_implemented ||
+                       why == failure::other_rcode;
+  if (no_edns && f.payload != 0) {
+    f.payload = 0;  // RFC 6891 §6.2.2: once more without, of the same server
+    return send(a.of);
+  }
+  // It has answered, if badly; asking again would give the same (RFC 2308 §7.1).
+  if (why != failure::timeout && why != failure::unreachable) f.gave_up[a.server] = true;
+  ++f.turn;
+  send(a.of);
+}
+
+}  // namespace gatepost::smtp::dns::detail
+
+#endif  // GATEPOST_SMTP_DNS_IMPL_CARES_ENGINE_IPP
