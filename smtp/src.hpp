@@ -8,6 +8,11 @@
 #endif
 
 // clang-format off
+#include "smtp/dns/impl/cache.ipp"
+#include "smtp/dns/impl/cares_channel.ipp"
+#include "smtp/dns/impl/cares_engine.ipp"
+#include "smtp/dns/impl/cares_resolver.ipp"
+#include "smtp/dns/impl/message.ipp"
 #include "smtp/impl/address.ipp"
 #include "smtp/impl/admission.ipp"
 #include "smtp/impl/client.ipp"

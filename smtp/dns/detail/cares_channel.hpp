@@ -23,6 +23,8 @@
 
 namespace gatepost::smtp::dns::detail {
 
+inline constexpr std::uint16_t dns_port = 53;
+
 // The servers of /etc/resolv.conf. Throws std::runtime_error.
 GATEPOST_DECL std::vector<endpoint> system_servers();
 

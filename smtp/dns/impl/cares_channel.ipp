@@ -14,8 +14,6 @@
 
 namespace gatepost::smtp::dns::detail {
 
-inline constexpr std::uint16_t dns_port = 53;
-
 inline void check_cares(int status) {
   if (status != ARES_SUCCESS)
     throw std::runtime_error(std::string("c-ares: ") + ares_strerror(status));
