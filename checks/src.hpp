@@ -18,6 +18,10 @@
 #include "checks/impl/relay_domains.ipp"
 #include "checks/impl/testing.ipp"
 #include "checks/impl/volume_limit.ipp"
+#include "checks/spf/impl/evaluate.ipp"
+#include "checks/spf/impl/evaluate_terms.ipp"
+#include "checks/spf/impl/macro.ipp"
+#include "checks/spf/impl/record.ipp"
 // clang-format on
 
 #endif  // GATEPOST_CHECKS_SRC_HPP

@@ -1,0 +1,227 @@
+#ifndef GATEPOST_CHECKS_SPF_IMPL_EVALUATE_TERMS_IPP
+#define GATEPOST_CHECKS_SPF_IMPL_EVALUATE_TERMS_IPP
+
+#include <algorithm>
+#include <utility>
+
+#include "checks/spf/evaluate.hpp"
+#include "smtp/domain.hpp"
+
+namespace gatepost::checks::spf {
+namespace detail {
+
+inline spf::result result_of(qualifier q) {
+  switch (q) {
+    case qualifier::pass: return result::pass;
+    case qualifier::fail: return result::fail;
+    case qualifier::softfail: return result::softfail;
+    case qualifier::neutral: return result::neutral;
+  }
+  return result::neutral;
+}
+
+// A name of an answer as it is asked about: without the final dot.
+inline std::string_view without_dot(std::string_view name) {
+  if (name.ends_with('.')) name.remove_suffix(1);
+  return name;
+}
+
+inline bool is_void(const smtp::dns::answer<smtp::ip_address>& a) {
+  return a.is_definite() && !a.has_records();
+}
+
+}  // namespace detail
+
+GATEPOST_DECL void evaluation::evaluate_next(const directive& d) {
+  switch (d.mechanism) {
+    case mechanism::all: return matched(d);
+    case mechanism::ip4:
+    case mechanism::ip6: {
+      // RFC 7208 §5: an address of the other family never matches.
+      const bool same_family = d.network.address().family() == query_.client.family();
+      return same_family && d.network.contains(query_.client) ? matched(d) : not_matched(d);
+    }
+    default: return look_up(d);
+  }
+}
+
+GATEPOST_DECL void evaluation::look_up(const directive& d) {
+  if (too_many_terms()) return;
+  const bool needs_names = d.domain.needs_validated_name || d.mechanism == mechanism::ptr;
+  if (needs_names && waits_for_names()) return;
+  ++outcome_.dns_terms;
+  if (d.mechanism == mechanism::ptr) return match_ptr(d);
+  std::string target = target_of(d.domain);
+  if (d.mechanism == mechanism::include) {
+    note(trace_kind::term, d.text, "include");
+    return enter(std::move(target), origin::include);
+  }
+  // RFC 7208 §4.8 leaves it open what a malformed name gives; it does not exist.
+  if (!valid_name(target)) return not_matched(d);
+  if (d.mechanism == mechanism::mx) return ask(step::mx, record_type::mx, std::move(target));
+  // RFC 7208 §5.7: exists asks for an A record whatever the client's address is.
+  if (d.mechanism == mechanism::exists) return ask(step::exists, record_type::a, std::move(target));
+  ask(step::addresses, address_type(), std::move(target));
+}
+
+// RFC 7208 §5.3
+GATEPOST_DECL void evaluation::took_addresses(const directive& d) {
+  const auto& said = addresses_[0];
+  if (!said.is_definite()) return fail_for_now(questions_[0], said.reason());
+  if (!said.has_records()) return void_lookup(d);
+  const auto& all = said.records();
+  const bool match = std::any_of(all.begin(), all.end(), [&](const smtp::ip_address& address) {
+    return in_network(address, d);
+  });
+  return match ? matched(d) : not_matched(d);
+}
+
+// RFC 7208 §5.7
+GATEPOST_DECL void evaluation::took_exists(const directive& d) {
+  const auto& said = addresses_[0];
+  if (!said.is_definite()) return fail_for_now(questions_[0], said.reason());
+  return said.has_records() ? matched(d) : void_lookup(d);
+}
+
+// RFC 7208 §5.4
+GATEPOST_DECL void evaluation::took_mx(const directive& d) {
+  if (!exchanges_.is_definite()) return fail_for_now(questions_[0], exchanges_.reason());
+  if (!exchanges_.has_records()) return void_lookup(d);
+  std::vector<smtp::dns::mx_record> all = exchanges_.records();
+  // RFC 7208 §4.6.4
+  if (all.size() > options_.limits.mx_hosts)
+    return finish(result::permerror, questions_[0].name + " has too many MX records");
+  std::stable_sort(all.begin(), all.end(),
+                   [](const auto& a, const auto& b) { return a.preference < b.preference; });
+  std::vector<std::string> hosts;
+  for (const smtp::dns::mx_record& mx : all) {
+    const std::string_view host = detail::without_dot(mx.exchange);
+    if (valid_name(host)) hosts.emplace_back(host);  // RFC 7505: a null MX is none
+  }
+  if (hosts.empty()) return not_matched(d);
+  ask_addresses(step::mx_addresses, hosts);
+}
+
+// In the order of preference, as if one had been asked for after the other.
+GATEPOST_DECL void evaluation::took_mx_addresses(const directive& d) {
+  for (std::size_t i = 0; i < addresses_.size(); ++i) {
+    const auto& said = addresses_[i];
+    if (!said.is_definite()) return fail_for_now(questions_[i], said.reason());
+    for (const smtp::ip_address& address : said.records())
+      if (in_network(address, d)) return matched(d);
+  }
+  // RFC 7208 §4.6.4 counts terms, not questions: one of a domain that has hosts is void only if
+  // none of them has an address.
+  const bool none = std::all_of(addresses_.begin(), addresses_.end(), detail::is_void);
+  return none ? void_lookup(d) : not_matched(d);
+}
+
+// RFC 7208 §5.5. The client's names are known.
+GATEPOST_DECL void evaluation::match_ptr(const directive& d) {
+  if (names_void_) return void_lookup(d);
+  const std::string target = target_of(d.domain);
+  const bool match = std::any_of(names_.begin(), names_.end(), [&](const std::string& name) {
+    return smtp::is_subdomain_of(name, target);
+  });
+  return match ? matched(d) : not_matched(d);
+}
+
+// Whether the client's names have to be asked for first; then they are. Once per evaluation.
+GATEPOST_DECL bool evaluation::waits_for_names() {
+  if (names_known_) return false;
+  ask(step::ptr_names, record_type::ptr, smtp::reverse_name(query_.client));
+  questions_[0].address = query_.client;
+  return true;
+}
+
+GATEPOST_DECL void evaluation::took_ptr_names() {
+  names_void_ = texts_.is_definite() && !texts_.has_records();
+  for (const std::string& name : texts_.records()) {
+    // RFC 7208 §4.6.4: what is beyond the limit is ignored.
+    if (candidates_.size() == options_.limits.ptr_names) break;
+    const std::string_view host = detail::without_dot(name);
+    if (valid_name(host)) candidates_.emplace_back(host);
+  }
+  names_known_ = candidates_.empty();
+  if (!names_known_) ask_addresses(step::ptr_addresses, candidates_);
+}
+
+// RFC 7208 §5.5: a name counts if it has the client's address; one that cannot be asked about does
+// not.
+GATEPOST_DECL void evaluation::took_ptr_addresses() {
+  for (std::size_t i = 0; i < addresses_.size(); ++i) {
+    const auto& found = addresses_[i].records();
+    if (std::find(found.begin(), found.end(), query_.client) != found.end())
+      names_.push_back(std::move(candidates_[i]));
+  }
+  names_known_ = true;
+}
+
+GATEPOST_DECL void evaluation::matched(const directive& d) {
+  note(trace_kind::term, d.text, "match");
+  conclude(detail::result_of(d.qualifier), &d);
+}
+
+GATEPOST_DECL void evaluation::not_matched(const directive& d) {
+  note(trace_kind::term, d.text, "no match");
+  ++frames_.back().next;
+}
+
+// RFC 7208 §4.6.4
+GATEPOST_DECL void evaluation::void_lookup(const directive& d) {
+  if (++outcome_.void_lookups <= options_.limits.void_lookups) return not_matched(d);
+  finish(result::permerror,
+         "too many void lookups, at \"" + std::string(d.text) + "\" of " + frames_.back().domain);
+}
+
+// RFC 7208 §4.6.4
+GATEPOST_DECL bool evaluation::too_many_terms() {
+  if (outcome_.dns_terms < options_.limits.dns_terms) return false;
+  finish(result::permerror, "too many DNS lookups, in the record of " + frames_.back().domain);
+  return true;
+}
+
+GATEPOST_DECL bool evaluation::in_network(const smtp::ip_address& address,
+                                          const directive& d) const {
+  if (address.family() != query_.client.family()) return false;
+  const unsigned bits = address.is_v4() ? d.bits4 : d.bits6;
+  return smtp::prefix(address, bits).contains(query_.client);
+}
+
+GATEPOST_DECL std::string evaluation::target_of(const macro_string& spec) const {
+  if (spec.empty()) return frames_.back().domain;  // RFC 7208 §4.8
+  return expand_domain(spec, spec.plain ? macro_values{} : values());
+}
+
+GATEPOST_DECL macro_values evaluation::values() const {
+  const std::string& mailbox = outcome_.sender;
+  macro_values v;
+  v.sender = mailbox;
+  v.local_part = local_part_;
+  v.sender_domain = std::string_view(mailbox).substr(local_part_.size() + 1);
+  v.domain = frames_.back().domain;
+  v.validated_name = validated_name();
+  v.helo = query_.helo;
+  v.receiver = options_.receiver;
+  v.client = query_.client;
+  v.time = query_.time;
+  return v;
+}
+
+// RFC 7208 §7.3: the domain itself, a name below it, any name, in this order.
+GATEPOST_DECL std::string_view evaluation::validated_name() const {
+  const std::string& domain = frames_.back().domain;
+  std::string_view best = names_.empty() ? std::string_view("unknown") : names_.front();
+  bool below = false;
+  for (const std::string& name : names_) {
+    if (!smtp::is_subdomain_of(name, domain)) continue;
+    if (name.size() == domain.size()) return name;
+    if (!below) best = name;
+    below = true;
+  }
+  return best;
+}
+
+}  // namespace gatepost::checks::spf
+
+#endif  // GATEPOST_CHECKS_SPF_IMPL_EVALUATE_TERMS_IPP
