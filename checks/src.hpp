@@ -18,10 +18,13 @@
 #include "checks/impl/relay_domains.ipp"
 #include "checks/impl/testing.ipp"
 #include "checks/impl/volume_limit.ipp"
+#include "checks/spf/impl/check.ipp"
 #include "checks/spf/impl/evaluate.ipp"
 #include "checks/spf/impl/evaluate_terms.ipp"
 #include "checks/spf/impl/macro.ipp"
+#include "checks/spf/impl/received_spf.ipp"
 #include "checks/spf/impl/record.ipp"
+#include "checks/spf/impl/resolve.ipp"
 // clang-format on
 
 #endif  // GATEPOST_CHECKS_SRC_HPP

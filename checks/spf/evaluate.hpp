@@ -56,6 +56,8 @@ struct evaluation_limits {
 };
 
 struct evaluation_options {
+  evaluation_options() = default;  // goes through coroutines, so no aggregate
+
   evaluation_limits limits = {};
   std::string receiver = "unknown";  // our name, for explanations: %{r} (RFC 7208 §7.3)
   bool explain = true;               // ask for the explanation of a fail
@@ -64,6 +66,8 @@ struct evaluation_options {
 
 // Who is asked about.
 struct query {
+  query() = default;  // goes through coroutines, so no aggregate
+
   // The HELO identity (§2.3); `time`: seconds since 1970, for %{t}.
   GATEPOST_DECL static query helo_identity(const smtp::ip_address& client, std::string helo,
                                            std::int64_t time = 0);
@@ -114,6 +118,10 @@ class evaluation {
   GATEPOST_DECL void answer(std::size_t which, smtp::dns::answer<std::string> said);
   GATEPOST_DECL void answer(std::size_t which, smtp::dns::answer<smtp::ip_address> said);
   GATEPOST_DECL void answer(std::size_t which, smtp::dns::answer<smtp::dns::mx_record> said);
+
+  // Ends it with what there is: nobody waits any longer. A temperror (RFC 7208 §4.6.4), or a fail
+  // without its explanation.
+  GATEPOST_DECL void give_up(std::string why);
 
   // What was found; final when it is done.
   const spf::outcome& outcome() const& { return outcome_; }

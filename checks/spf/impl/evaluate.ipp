@@ -182,6 +182,12 @@ GATEPOST_DECL void evaluation::fail_for_now(const question& q, const std::string
                                 (reason.empty() ? "no answer" : reason));
 }
 
+GATEPOST_DECL void evaluation::give_up(std::string why) {
+  if (done_) return;
+  if (explaining_ != explaining::no) return finish(result::fail);
+  finish(result::temperror, std::move(why));
+}
+
 // --- Questions and answers
 // --------------------------------------------------------------------------
 
