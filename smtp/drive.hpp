@@ -6,6 +6,7 @@
 #define GATEPOST_SMTP_DRIVE_HPP
 
 #include <asio/awaitable.hpp>
+#include <asio/cancellation_signal.hpp>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -57,6 +58,7 @@ class session_driver final : private busy_watch, private transcript_tap {
  private:
   struct judgement;
   class busy;
+  class port_call;
 
   asio::awaitable<void> converse();
   asio::awaitable<void> listen_before_speaking();
@@ -82,6 +84,7 @@ class session_driver final : private busy_watch, private transcript_tap {
   asio::awaitable<verdict> judge_message();
   verdict threw(std::string_view where);
   void cancel_policy();
+  void cancel_port();
 
   // --- Message
   // ------------------------------------------------------------------------------------
@@ -134,6 +137,11 @@ class session_driver final : private busy_watch, private transcript_tap {
   bool ignores_body_ = false;
   bool reported_ = false;    // to the observer
   bool committing_ = false;  // it is being made durable
+
+  // Of converse(). Its coroutine holds on to it as well, which may outlive this.
+  std::shared_ptr<asio::cancellation_signal> cancel_;
+  std::string_view port_;        // whose answer is awaited: "delivery" or "auth"; empty: nobody's
+  bool port_cancelled_ = false;  // that one was told to give up
 
   bool late_ = false;  // the question that is out took longer than limits.processing_time
   bool left_ = false;  // the client did not wait for its answer

@@ -144,6 +144,8 @@ void visit_limits(fields& f, smtp::session_limits& l) {
   f.wait("session_time", l.session_time, {1s, longest_wait});
   // RFC 5321 §4.5.3.2.6: after ten minutes the client is gone.
   f.wait("processing_time", l.processing_time, {1s, 9min});
+  // RFC 5321 §4.5.3.2.4: after two minutes without a 354 the client is gone.
+  f.wait("answer_time", l.answer_time, {1s, 110s});
   f.octets("min_body_rate", l.min_body_rate, or_none<std::uint64_t>(1, 1u << 30));
   f.wait("rate_grace", l.rate_grace, {0ms, 1h});
 }

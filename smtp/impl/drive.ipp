@@ -2,8 +2,14 @@
 #define GATEPOST_SMTP_IMPL_DRIVE_IPP
 
 #include <algorithm>
+#include <asio/any_io_executor.hpp>
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
 #include <exception>
 #include <functional>
+#include <utility>
 
 #include "smtp/drive.hpp"
 
@@ -24,6 +30,32 @@ class session_driver::busy {
   transport& connection_;
 };
 
+// While it lives, a port is asked that cannot be told to hurry: it is cancelled when
+// limits.answer_time is over. Where `end` says so, reset_cancellation_state() has to be awaited
+// next, or nothing can be awaited any more.
+class session_driver::port_call {
+ public:
+  port_call(session_driver& d, std::string_view port) : driver_(d) {
+    d.port_ = port;
+    d.late_ = d.port_cancelled_ = false;
+    const transport& c = d.connection_;
+    d.connection_.watch(&d, c.now() + d.engine_.settings().limits.answer_time);
+  }
+  port_call(const port_call&) = delete;
+  port_call& operator=(const port_call&) = delete;
+  ~port_call() { end(); }
+
+  // True: it was cancelled.
+  bool end() {
+    if (!driver_.port_.empty()) driver_.connection_.watch(nullptr);
+    driver_.port_ = {};
+    return driver_.port_cancelled_;
+  }
+
+ private:
+  session_driver& driver_;
+};
+
 namespace detail {
 
 inline std::string text_of(const std::exception_ptr& e) {
@@ -34,6 +66,11 @@ inline std::string text_of(const std::exception_ptr& e) {
   } catch (...) {
     return "an exception that is no std::exception";
   }
+}
+
+// RFC 4954 §6.
+inline auth_answer no_auth_answer() {
+  return auth_answer::failure({454, {4, 7, 0}, "Temporary authentication failure"});
 }
 
 }  // namespace detail
@@ -51,8 +88,13 @@ GATEPOST_DECL session_driver::session_driver(transport& connection, const channe
 
 GATEPOST_DECL asio::awaitable<void> session_driver::run() {
   if (services_.observer.wants_transcript(facts_)) engine_.set_tap(this);
+  const auto cancel = std::make_shared<asio::cancellation_signal>();
+  cancel_ = cancel;
   try {
-    co_await converse();
+    const asio::any_io_executor executor = co_await asio::this_coro::executor;
+    // A coroutine of its own, because only such a one can be cancelled.
+    co_await asio::co_spawn(executor, converse(),
+                            asio::bind_cancellation_slot(cancel->slot(), asio::use_awaitable));
   } catch (...) {
     threw("session");
     ended_by_ = "error";
@@ -113,6 +155,7 @@ GATEPOST_DECL void session_driver::stop_now() {
   if (committing_) return engine_.stop();
   engine_.end(replies::shutting_down, session_end::shutdown);
   cancel_policy();
+  cancel_port();
   connection_.cancel();
 }
 
@@ -220,8 +263,9 @@ GATEPOST_DECL asio::awaitable<void> session_driver::start_tls() {
 
 // --- Questions -----------------------------------------------------------------------------------
 
-// A port threw: that is trouble of ours, and no answer.
+// A port threw: that is trouble of ours, and no answer. What it says when it is cancelled is none.
 GATEPOST_DECL verdict session_driver::threw(std::string_view where) {
+  if (port_cancelled_) return verdict::defer(replies::took_too_long);
   const std::string what = detail::text_of(std::current_exception());
   services_.observer.on_trouble({where, what, facts_.id});
   return verdict::defer(replies::local_error);
@@ -234,6 +278,12 @@ GATEPOST_DECL void session_driver::cancel_policy() {
   } catch (...) {
     threw("policy");
   }
+}
+
+// The commit is not among them: what is being made safe is made safe.
+GATEPOST_DECL void session_driver::cancel_port() {
+  if (port_.empty() || std::exchange(port_cancelled_, true)) return;
+  cancel_->emit(asio::cancellation_type::terminal);
 }
 
 GATEPOST_DECL asio::awaitable<void> session_driver::ask(smtp::stage s) {
@@ -273,10 +323,15 @@ GATEPOST_DECL asio::awaitable<verdict> session_driver::ask_recipient() {
   verdict v = co_await ask_policy(smtp::stage::rcpt);
   if (v.negative() || left_ || late_) co_return v;
   const time_point from = connection_.now();
+  port_call asked(*this, "delivery");
   try {
     v = co_await services_.delivery.resolve(view_, engine_.asked_recipient());
   } catch (...) {
     v = threw("delivery");
+  }
+  if (asked.end()) {
+    co_await asio::this_coro::reset_cancellation_state();
+    v = verdict::defer(replies::took_too_long);
   }
   services_.observer.on_verdict(
       {facts_, engine_.envelope(), "rcpt", "delivery", v, connection_.now() - from});
@@ -289,11 +344,17 @@ GATEPOST_DECL asio::awaitable<verdict> session_driver::ask_data() {
   memory_ = memory_reservation(services_.memory);
   if (!memory_.grow_to(engine_.settings().limits.read_buffer))
     co_return verdict::defer(replies::no_storage);
+  port_call asked(*this, "delivery");
   try {
     ignores_body_ = policy_->ignores_body();
     intake_ = co_await services_.delivery.begin(view_);
   } catch (...) {
     v = threw("delivery");
+  }
+  if (asked.end()) {
+    co_await asio::this_coro::reset_cancellation_state();
+    intake_.reset();
+    v = verdict::defer(replies::took_too_long);
   }
   if (v.negative()) co_return v;
   if (!intake_) co_return verdict::defer(replies::local_error);
@@ -307,6 +368,7 @@ GATEPOST_DECL asio::awaitable<verdict> session_driver::ask_data() {
 GATEPOST_DECL asio::awaitable<void> session_driver::authenticate(std::string response) {
   const busy watched(*this);
   const bool told = engine_.has_auth_response();
+  port_call asked(*this, "auth");
   auth_answer answer = auth_answer::failure(replies::bad_mechanism);
   try {
     if (engine_.auth_begins())
@@ -314,7 +376,11 @@ GATEPOST_DECL asio::awaitable<void> session_driver::authenticate(std::string res
     if (auth_) answer = co_await auth_->step(std::move(response), told);
   } catch (...) {
     threw("auth");
-    answer = auth_answer::failure({454, {4, 7, 0}, "Temporary authentication failure"});
+    answer = detail::no_auth_answer();
+  }
+  if (asked.end()) {
+    co_await asio::this_coro::reset_cancellation_state();
+    answer = detail::no_auth_answer();
   }
   if (answer.what() != auth_answer::kind::challenge) auth_.reset();
   if (left_)
@@ -326,10 +392,15 @@ GATEPOST_DECL asio::awaitable<void> session_driver::authenticate(std::string res
 GATEPOST_DECL asio::awaitable<void> session_driver::start_delivery(std::string node) {
   const busy watched(*this);
   reply said;
+  port_call asked(*this, "delivery");
   try {
     said = co_await services_.delivery.etrn(view_, std::move(node));
   } catch (...) {
     said = threw("delivery").reply();
+  }
+  if (asked.end()) {
+    co_await asio::this_coro::reset_cancellation_state();
+    said = replies::took_too_long;
   }
   if (left_)
     engine_.lost();
@@ -341,15 +412,22 @@ GATEPOST_DECL asio::awaitable<void> session_driver::start_delivery(std::string n
 
 GATEPOST_DECL void session_driver::on_left() {
   // What it has sent already may still be a whole transaction; and what is being made safe is made
-  // safe.
-  if (engine_.has_input() || committing_) return;
+  // safe. While its text is written, the read that follows will tell.
+  const bool writing = !port_.empty() && engine_.in_message();
+  if (engine_.has_input() || committing_ || writing) return;
   left_ = true;
   cancel_policy();
 }
 
 GATEPOST_DECL void session_driver::on_late() {
   late_ = true;
-  if (!committing_) cancel_policy();
+  if (port_.empty()) {
+    if (!committing_) cancel_policy();
+    return;
+  }
+  services_.observer.on_trouble(
+      {port_, "it has not answered in time, and is cancelled", facts_.id});
+  cancel_port();
 }
 
 GATEPOST_DECL void session_driver::on_line(bool from_client, std::string_view line) {

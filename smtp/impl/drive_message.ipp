@@ -60,12 +60,19 @@ GATEPOST_DECL asio::awaitable<void> session_driver::look_at(std::string_view tex
 
 GATEPOST_DECL asio::awaitable<void> session_driver::write(std::string_view text) {
   std::error_code failed;
+  port_call asked(*this, "delivery");
   try {
     failed = co_await intake_->write(text);
-    if (failed) services_.observer.on_trouble({"delivery", failed.message(), facts_.id});
+    if (failed && !port_cancelled_)
+      services_.observer.on_trouble({"delivery", failed.message(), facts_.id});
   } catch (...) {
     threw("delivery");
     failed = errc::spool_failed;
+  }
+  if (asked.end()) {
+    co_await asio::this_coro::reset_cancellation_state();
+    if (!engine_.closed()) refuse(replies::took_too_long);
+    co_return;
   }
   if (!failed) co_return;
   const bool full = failed == errc::spool_full || failed == errc::resource_limit;

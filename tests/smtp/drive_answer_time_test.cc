@@ -1,0 +1,192 @@
+// The delivery and the authenticator have limits.answer_time for each answer.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "smtp/drive.hpp"
+#include "tests/support/memory_sessions.hpp"
+
+namespace gatepost::smtp {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::fake_delivery;
+using namespace tests;  // NOLINT(google-build-using-namespace)
+using step = fake_delivery::step;
+
+const std::string took_too_long = "451 4.3.0 Processing took too long, try again later (ID1)\r\n";
+const std::string cancelled = "trouble delivery: it has not answered in time, and is cancelled";
+
+// Nothing is heard before the time is over; then the gate has nobody left who waits.
+std::string heard_after_a_minute(fake_session& f) {
+  EXPECT_EQ(f.gate.waiting(), 1U);
+  f.session->advance(1min - 1ms);
+  EXPECT_EQ(f.session->heard(), "");
+  EXPECT_EQ(f.gate.waiting(), 1U);
+  f.session->advance(2s);
+  EXPECT_EQ(f.gate.waiting(), 0U);
+  EXPECT_THAT(f.events(), Contains(cancelled));
+  return f.session->heard();
+}
+
+// The next message is taken as if nothing had been.
+void expect_it_goes_on(fake_session& f) {
+  f.gate.open();
+  EXPECT_EQ(f.says("RSET\r\n"), "250 2.0.0 OK\r\n");
+  f.says("MAIL FROM:<>\r\nRCPT TO:<b@example.test>\r\n");
+  EXPECT_EQ(f.sends(), "250 2.0.0 OK\r\n");
+  EXPECT_EQ(f.delivery.kept.size(), 1U);
+  EXPECT_EQ(f.says("QUIT\r\n"), "221 2.0.0 Bye\r\n");
+  EXPECT_TRUE(f.session->ended());
+  EXPECT_EQ(f.session->ended_by(), "quit");
+}
+
+TEST(drive_answer_time, at_rcpt) {
+  fake_session f;
+  f.delivery.waits(step::resolve, f.gate);
+  f.begin_message();
+  EXPECT_EQ(heard_after_a_minute(f), took_too_long);
+  expect_it_goes_on(f);
+}
+
+TEST(drive_answer_time, at_data) {
+  for (const std::string command : {"DATA\r\n", "BDAT 4 LAST\r\nx: y"}) {
+    fake_session f;
+    f.delivery.waits(step::begin, f.gate);
+    f.begin_message();
+    f.says(command);
+    EXPECT_EQ(heard_after_a_minute(f), took_too_long) << command;
+    expect_it_goes_on(f);
+  }
+}
+
+TEST(drive_answer_time, while_text_is_written) {
+  fake_session f;
+  f.begin_message();
+  f.says("DATA\r\n");
+  f.delivery.waits(step::write, f.gate);
+  EXPECT_EQ(f.says("Subject: x\r\n\r\nhi\r\n"), "");
+  EXPECT_EQ(heard_after_a_minute(f), "");
+  EXPECT_EQ(f.delivery.forgotten, 1U);
+  EXPECT_EQ(f.says("more\r\n.\r\n"), took_too_long);
+  expect_it_goes_on(f);
+}
+
+TEST(drive_answer_time, at_etrn) {
+  fake_session f(with_extension(extension::etrn));
+  f.delivery.waits(step::etrn, f.gate);
+  f.begin();
+  f.says("EHLO client.example\r\n");
+  f.says("ETRN example.test\r\n");
+  EXPECT_EQ(heard_after_a_minute(f), took_too_long);
+  expect_it_goes_on(f);
+}
+
+TEST(drive_answer_time, is_a_limit_of_the_channel) {
+  fake_session f(mx_with([](channel& c) { c.limits.answer_time = 10s; }));
+  f.delivery.waits(step::resolve, f.gate);
+  f.begin_message();
+  f.session->advance(11s);
+  EXPECT_EQ(f.session->heard(), took_too_long);
+}
+
+// What is being made safe is made safe, however long that takes.
+TEST(drive_answer_time, is_not_for_the_commit) {
+  fake_session f;
+  f.delivery.waits(step::commit, f.gate);
+  f.begin_message();
+  EXPECT_EQ(f.sends(), "");
+  f.session->advance(4min);
+  EXPECT_EQ(f.gate.waiting(), 1U);
+  f.gate.open();
+  EXPECT_EQ(f.session->heard(), "250 2.0.0 OK\r\n");
+}
+
+// The client has said all, and goes: its message is still one.
+TEST(drive_answer_time, a_client_that_leaves_while_its_text_is_written) {
+  fake_session f;
+  f.begin_message();
+  f.says("DATA\r\n");
+  f.delivery.waits(step::write, f.gate);
+  f.says("Subject: x\r\n\r\nhi\r\n.\r\n");
+  f.session->leaves();
+  f.session->advance(2s);
+  EXPECT_EQ(f.gate.waiting(), 1U);
+  f.gate.open();
+  f.session->heard();
+  EXPECT_TRUE(f.session->ended());
+  EXPECT_EQ(f.delivery.kept.size(), 1U);
+}
+
+TEST(drive_answer_time, a_stop_does_not_wait_for_it) {
+  for (const step s : {step::resolve, step::begin, step::write}) {
+    fake_session f;
+    f.delivery.waits(s, f.gate);
+    f.begin_message();
+    if (s != step::resolve) f.says("DATA\r\n");
+    if (s == step::write) f.says("Subject: x\r\n\r\nhi\r\n");
+    EXPECT_EQ(f.gate.waiting(), 1U);
+    f.session->stop_now();
+    EXPECT_EQ(f.gate.waiting(), 0U);
+    EXPECT_EQ(f.session->heard(),
+              "421 4.3.2 Server is shutting down, try again later (ID1)\r\n");
+    EXPECT_TRUE(f.session->ended());
+    EXPECT_THAT(f.events(), Not(Contains(cancelled)));
+  }
+}
+
+// --- AUTH ----------------------------------------------------------------------------------------
+
+class slow_authenticator final : public authenticator {
+ public:
+  explicit slow_authenticator(testing::gate& g) : gate_(g) {}
+  std::unique_ptr<auth_exchange> start(std::string_view, const session_facts&) override {
+    return std::make_unique<exchange>(gate_);
+  }
+
+ private:
+  class exchange final : public auth_exchange {
+   public:
+    explicit exchange(testing::gate& g) : gate_(g) {}
+    asio::awaitable<auth_answer> step(std::string, bool) override {
+      co_await gate_.pass();
+      co_return auth_answer::success("user");
+    }
+
+   private:
+    testing::gate& gate_;
+  };
+  testing::gate& gate_;
+};
+
+TEST(drive_answer_time, of_the_authenticator) {
+  fake_session f(mx_with([](channel& c) {
+    c.extensions.add(extension::auth);
+    c.auth_mechanisms = {"PLAIN"};
+    c.auth_without_tls = true;
+  }));
+  slow_authenticator slow(f.gate);
+  f.options.authenticator = &slow;
+  f.begin();
+  f.says("EHLO client.example\r\n");
+  f.says("AUTH PLAIN AHUAcA==\r\n");
+  f.session->advance(1min - 1ms);
+  EXPECT_EQ(f.session->heard(), "");
+  f.session->advance(2s);
+  EXPECT_EQ(f.session->heard(), "454 4.7.0 Temporary authentication failure (ID1)\r\n");
+  EXPECT_EQ(f.gate.waiting(), 0U);
+  EXPECT_FALSE(f.session->facts().authenticated());
+  EXPECT_THAT(f.events(), Contains(HasSubstr("trouble auth: ")));
+  f.gate.open();
+  EXPECT_EQ(f.says("AUTH PLAIN AHUAcA==\r\n"), "235 2.7.0 Authentication succeeded\r\n");
+  f.session.reset();
+}
+
+}  // namespace
+}  // namespace gatepost::smtp
