@@ -4,8 +4,8 @@
 // message as it comes in. When `intake::commit` answers with a positive reply the message is safe:
 // durable on disk, or taken by the next hop. Only then does the client get its 250.
 //
-// What takes longer than session_limits::answer_time is cancelled by Asio's cancellation (terminal),
-// commit() and revoke() excepted; who ignores that keeps the session waiting.
+// What takes longer than session_limits::answer_time is cancelled by Asio's cancellation
+// (terminal), commit() and revoke() excepted; who ignores that keeps the session waiting.
 #ifndef GATEPOST_SMTP_DELIVERY_HPP
 #define GATEPOST_SMTP_DELIVERY_HPP
 

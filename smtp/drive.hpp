@@ -9,6 +9,7 @@
 #include <asio/cancellation_signal.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -35,7 +36,10 @@ struct session_services {
   smtp::observer& observer;
   smtp::authenticator* authenticator = nullptr;  // none: AUTH is never offered
   const server_context* tls = nullptr;           // none: STARTTLS is never offered
-  memory_budget* memory = nullptr;               // none: messages in flight have no common bound
+  // Asked after a TLS handshake and after AUTH: the settings to go on with, which outlive the
+  // session; nullptr: those that it began with. Empty: it is never asked.
+  std::function<const channel*(const session_facts&)> channel_for = {};
+  memory_budget* memory = nullptr;  // none: messages in flight have no common bound
   std::chrono::system_clock::time_point (*now)() = &std::chrono::system_clock::now;
 };
 
@@ -85,6 +89,7 @@ class session_driver final : private busy_watch, private transcript_tap {
   verdict threw(std::string_view where);
   void cancel_policy();
   void cancel_port();
+  void choose_channel();
 
   // --- Message
   // ------------------------------------------------------------------------------------
@@ -117,6 +122,7 @@ class session_driver final : private busy_watch, private transcript_tap {
   transport& connection_;
   session_facts& facts_;
   const session_services& services_;
+  const channel& first_channel_;
   session engine_;
   session_view view_;
   std::unique_ptr<session_policy> policy_;

@@ -22,6 +22,7 @@
 #include "smtp/admission.hpp"
 #include "smtp/auth.hpp"
 #include "smtp/channel.hpp"
+#include "smtp/channel_switch.hpp"
 #include "smtp/config.hpp"
 #include "smtp/delivery.hpp"
 #include "smtp/ip.hpp"
@@ -58,6 +59,9 @@ struct server_options {
   // At least one. The names that listeners and rules use have to be among them.
   std::vector<smtp::channel> channels = {smtp::channel{}};
   std::vector<channel_rule> rules;
+  // Applied after every TLS handshake and after AUTH: the first that fits switches to its channel.
+  // Where none does, the session has the channel that it began with.
+  std::vector<channel_switch> switches;
   network_set proxies;  // who may connect to a listener with `proxy`
   connection_limits connections;
 

@@ -19,6 +19,7 @@ void visit(fields& f, config& c) {
   f.table("proxies", [&] { f.networks("networks", c.server.proxies); });
   f.table("connections", [&] { visit_connections(f, c.server.connections); });
   f.table("tls", [&] { visit_tls(f, c.tls); });
+  visit_switches(f, c);
   f.table("server", [&] { visit_server(f, c); });
   f.table("checks", [&] { visit_checks(f, c.checks); });
   f.table("routes", [&] { visit_routes(f, c.routes); });

@@ -1,4 +1,4 @@
-// [server], [limits], [connections], [tls], [[channel]], [[channel_rule]]
+// [server], [limits], [connections], [tls], [[channel]], [[channel_rule]], [[channel_switch]]
 
 #include <algorithm>
 #include <string>
@@ -98,6 +98,19 @@ void visit_rule(fields& f, smtp::channel_rule& rule, const config& c) {
   f.text("channel", rule.channel);
   if (rule.clients.empty())
     f.reject("networks", "the rule names no network", "write networks = [\"192.0.2.0/24\"]");
+  check_channel(f, c, rule.channel);
+}
+
+void visit_switch(fields& f, smtp::channel_switch& rule, const config& c) {
+  f.text("identity", rule.identity);
+  f.text("certificate", rule.certificate);
+  f.text("channel", rule.channel);
+  if (rule.identity.empty() && rule.certificate.empty())
+    f.reject("identity", "the rule is about nobody",
+             "write identity = \"NAME\", certificate = \"NAME\", or \"*\" for any");
+  if (!rule.certificate.empty() && c.tls.options.clients == smtp::client_certificates::none)
+    f.reject("certificate", "no client is asked for a certificate",
+             "write client_certificates = \"request\" and client_ca in [tls]");
   check_channel(f, c, rule.channel);
 }
 
@@ -214,6 +227,11 @@ void visit_channels(fields& f, config& c) {
   if (!has_channel(c, "default")) c.server.channels.push_back(c.inherited);
   f.tables("channel_rule", c.server.rules, smtp::channel_rule(),
            [&](smtp::channel_rule& rule) { visit_rule(f, rule, c); });
+}
+
+void visit_switches(fields& f, config& c) {
+  f.tables("channel_switch", c.server.switches, smtp::channel_switch(),
+           [&](smtp::channel_switch& rule) { visit_switch(f, rule, c); });
 }
 
 }  // namespace border_mta

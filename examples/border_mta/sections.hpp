@@ -20,6 +20,8 @@ void visit_tls(fields& f, tls_section& t);
 void visit_xclient(fields& f, gatepost::smtp::channel& c);
 // [[channel]] and [[channel_rule]].
 void visit_channels(fields& f, config& c);
+// [[channel_switch]]; after [tls], which says whether clients are asked for certificates.
+void visit_switches(fields& f, config& c);
 void visit_checks(fields& f, checks_section& c);
 void visit_routes(fields& f, routes_section& r);
 void visit_relay(fields& f, relay_section& r);

@@ -81,6 +81,7 @@ GATEPOST_DECL session_driver::session_driver(transport& connection, const channe
     : connection_(connection),
       facts_(facts),
       services_(services),
+      first_channel_(settings),
       engine_(settings, facts, pool,
               {.tls = services.tls != nullptr, .auth = services.authenticator != nullptr}),
       view_{facts, engine_.envelope()},
@@ -107,6 +108,7 @@ GATEPOST_DECL asio::awaitable<void> session_driver::run() {
 }
 
 GATEPOST_DECL asio::awaitable<void> session_driver::converse() {
+  if (facts_.tls) choose_channel();  // implicit TLS
   co_await listen_before_speaking();
   bool open = true;
   while (open) {
@@ -248,6 +250,7 @@ GATEPOST_DECL asio::awaitable<void> session_driver::start_tls() {
   if (!failed) {
     facts_.tls = *connection_.tls();
     engine_.tls_started();
+    choose_channel();
     co_return;
   }
   // In the middle of a handshake there is no way to say anything.
@@ -387,6 +390,17 @@ GATEPOST_DECL asio::awaitable<void> session_driver::authenticate(std::string res
     engine_.lost();
   else
     engine_.answer_auth(answer);
+  if (answer.what() == auth_answer::kind::success && !engine_.closed()) choose_channel();
+}
+
+// It is known better now who the client is.
+GATEPOST_DECL void session_driver::choose_channel() {
+  if (!services_.channel_for) return;
+  const channel* const found = services_.channel_for(facts_);
+  const channel& next = found != nullptr ? *found : first_channel_;
+  if (&next == &engine_.settings()) return;
+  engine_.switch_channel(next);
+  facts_.channel = next.name;
 }
 
 GATEPOST_DECL asio::awaitable<void> session_driver::start_delivery(std::string node) {

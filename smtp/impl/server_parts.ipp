@@ -54,7 +54,10 @@ struct server::shared {
                  .observer = options.observer != nullptr ? *options.observer : silent,
                  .authenticator = options.authenticator,
                  .tls = options.tls,
-                 .memory = &memory} {}
+                 .memory = &memory} {
+    if (options.switches.empty()) return;
+    services.channel_for = [this](const session_facts& facts) { return switched(facts); };
+  }
 
   const smtp::channel* find_channel(std::string_view name) const {
     for (const smtp::channel& c : options.channels)
@@ -69,6 +72,9 @@ struct server::shared {
     for (const channel_rule& rule : options.rules)
       if (unknown(rule.channel))
         return "a rule names the channel \"" + rule.channel + "\", which does not exist";
+    for (const channel_switch& rule : options.switches)
+      if (unknown(rule.channel))
+        return "a switch names the channel \"" + rule.channel + "\", which does not exist";
     if (where.implicit_tls && (options.tls == nullptr || !options.tls->ready()))
       return "TLS is to be spoken here, but no certificate is loaded";
     if (detail::at_unix_socket(where)) {
@@ -88,6 +94,12 @@ struct server::shared {
       for (const channel_rule& rule : options.rules)
         if (rule.clients.contains(facts.client.address)) return *find_channel(rule.channel);
     return *find_channel(where.channel);
+  }
+
+  // By what the client has shown of itself; nullptr: no rule is about it.
+  const smtp::channel* switched(const session_facts& facts) const {
+    const channel_switch* const rule = find_switch(options.switches, facts);
+    return rule != nullptr ? find_channel(rule->channel) : nullptr;
   }
 
   server_options options;

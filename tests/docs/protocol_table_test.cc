@@ -262,6 +262,7 @@ TEST(protocol_page, session_limits) {
                  GATEPOST_LIMIT(proxy_timeout),
                  GATEPOST_LIMIT(session_time),
                  GATEPOST_LIMIT(processing_time),
+                 GATEPOST_LIMIT(answer_time),
                  GATEPOST_LIMIT(min_body_rate),
                  GATEPOST_LIMIT(rate_grace)});
 }

@@ -62,6 +62,26 @@ TEST(border_mta_config, has_defaults_for_all_but_routes) {
   EXPECT_EQ(c.checks.connection_limit.on_error, checks::on_error::defer);
 }
 
+TEST(border_mta_config, reads_switches) {
+  const config c = good(R"(
+[tls]
+client_certificates = "request"
+client_ca = "ca.pem"
+[[channel]]
+name = "relays"
+[[channel_switch]]
+certificate = "relay.example.test"
+channel = "relays"
+[[channel_switch]]
+identity = "*"
+channel = "default"
+)");
+  ASSERT_EQ(c.server.switches.size(), 2u);
+  EXPECT_EQ(c.server.switches[0].certificate, "relay.example.test");
+  EXPECT_EQ(c.server.switches[0].channel, "relays");
+  EXPECT_EQ(c.server.switches[1].identity, "*");
+}
+
 TEST(border_mta_config, reads_values_of_every_kind) {
   const config c = good(R"(
 [server]
@@ -227,6 +247,12 @@ const wrong_case wrong_cases[] = {
      ":3:11: channel_rule.channel: there is no channel \"lan\"; "},
     {"[[channel_rule]]\nchannel = \"default\"\n",
      ":1:1: channel_rule.networks: the rule names no network; "},
+    {"[[channel_switch]]\nidentity = \"ann\"\nchannel = \"lan\"\n",
+     ":3:11: channel_switch.channel: there is no channel \"lan\"; "},
+    {"[[channel_switch]]\nchannel = \"default\"\n",
+     ":1:1: channel_switch.identity: the rule is about nobody; "},
+    {"[[channel_switch]]\ncertificate = \"*\"\nchannel = \"default\"\n",
+     ":2:15: channel_switch.certificate: no client is asked for a certificate; "},
     {"[[channel]]\nname = \"a\"\n[[channel]]\nname = \"a\"\n",
      ":4:8: channel.name: there are two channels of this name; "},
     {"[[channel]]\nextensions = { binarymime = true, chunking = false }\n",

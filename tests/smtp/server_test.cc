@@ -8,7 +8,10 @@
 #include <unistd.h>
 
 #include <functional>
+#include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tests/support/raw_client.hpp"
@@ -42,6 +45,68 @@ TEST(server, serves_a_session) {
   EXPECT_EQ(c.ask("QUIT"), "221 2.0.0 Bye\r\n");
   EXPECT_TRUE(c.closed());
   EXPECT_EQ(server->counters().accepted, 1u);
+}
+
+class plain_authenticator final : public authenticator {
+ public:
+  std::unique_ptr<auth_exchange> start(std::string_view, const session_facts&) override {
+    return std::make_unique<exchange>();
+  }
+
+ private:
+  class exchange final : public auth_exchange {
+   public:
+    asio::awaitable<auth_answer> step(std::string response, bool) override {
+      if (response.empty()) co_return auth_answer::failure();
+      co_return auth_answer::success(response);
+    }
+  };
+};
+
+// RFC 4954 §4: EHLO after AUTH tells what is offered then.
+TEST(server, authentication_switches_the_channel) {
+  plain_authenticator everybody;
+  server_options o = options_with([](channel& c) {
+    c.extensions.add(extension::auth);
+    c.auth_mechanisms = {"PLAIN"};
+    c.auth_without_tls = true;
+  });
+  channel own = o.channels.front();
+  own.name = "own";
+  own.hostname = "own.example.test";
+  channel others = own;
+  others.name = "others";
+  others.hostname = "others.example.test";
+  o.channels.push_back(own);
+  o.channels.push_back(others);
+  o.switches = {{.identity = "ann", .channel = "own"}, {.identity = "*", .channel = "others"}};
+  o.authenticator = &everybody;
+  running_server server(o);
+  const std::pair<const char*, const char*> clients[] = {
+      {"YW5u", "own"}, {"Ym9i", "others"}, {"=", "mx"}, {"QW5u", "others"}};
+  std::size_t sessions = 0;
+  for (const auto& [response, name] : clients) {
+    raw_client c(server.port());
+    EXPECT_EQ(c.reply(), "220 mx.example.test ESMTP\r\n");
+    c.ask("EHLO a");
+    c.ask(std::string("AUTH PLAIN ") + response);
+    EXPECT_THAT(c.ask("EHLO a"), begins_with("250-" + std::string(name) + ".example.test\r\n"));
+    c.ask("QUIT");
+    ASSERT_TRUE(server.log.ended(++sessions));
+    EXPECT_EQ(server.log.channel(), name == std::string("mx") ? "default" : name);
+  }
+}
+
+TEST(server, a_switch_to_a_channel_that_does_not_exist) {
+  server_options o;
+  o.switches = {{.identity = "*", .channel = "lan"}};
+  asio::io_context io;
+  accept_all policy;
+  discard_all delivery;
+  smtp::server server(io, o, policy, delivery);
+  const auto wrong = server.listen({.address = "127.0.0.1:0"});
+  ASSERT_TRUE(wrong);
+  EXPECT_NE(wrong->find("a switch names the channel \"lan\""), std::string::npos) << *wrong;
 }
 
 TEST(server, each_thread_accepts) {

@@ -142,6 +142,39 @@ TEST(server_tls, client_certificate_reaches_the_facts) {
   EXPECT_THAT(server.log.tls()->peer.dns_names, ::testing::ElementsAre("relay.example.test"));
 }
 
+// After STARTTLS and with implicit TLS; the settings are those of the new channel from then on.
+TEST(server_tls, a_client_certificate_switches_the_channel) {
+  tls_pair tls;
+  tls_server_options t;
+  t.certificates.push_back(source_of(make_signed(tls.authority, {"mx.example.test"}, 5)));
+  t.clients = client_certificates::request;
+  t.client_ca_pem = tls.authority.cert_pem;
+  ASSERT_TRUE(tls.server.load(t));
+  server_options o = with_tls(tls);
+  channel relays;
+  relays.name = "relays";
+  relays.limits.message = 123456;
+  o.channels.push_back(relays);
+  o.switches.push_back({.certificate = "relay.example.test", .channel = "relays"});
+  running_server server(
+      o, {{.address = "127.0.0.1:0"}, {.address = "127.0.0.1:0", .implicit_tls = true}});
+  std::size_t sessions = 0;
+  for (const std::string name : {"relay.example.test", "other.example.test", ""}) {
+    std::optional<certificate_source> own;
+    if (!name.empty()) own = source_of(make_signed(tls.authority, {name}, 5));
+    tls.trust(own);
+    for (const bool implicit : {false, true}) {
+      tls_client c(tls, "mx.example.test", implicit);
+      ASSERT_FALSE(c.connect(server.port(implicit ? 1 : 0))) << c.connection.failure().text();
+      const bool relay = name == "relay.example.test";
+      EXPECT_EQ(c.connection.session().features().max_size, relay ? 123456u : 50u << 20) << name;
+      c.quit();
+      ASSERT_TRUE(server.log.ended(++sessions));
+      EXPECT_EQ(server.log.channel(), relay ? "relays" : "default") << name;
+    }
+  }
+}
+
 TEST(server_tls, reload_changes_new_sessions_and_leaves_old_ones_alone) {
   tls_pair tls;
   running_server server(with_tls(tls));

@@ -36,6 +36,7 @@ class recorder final : public smtp::observer {
     ends_.push_back(std::string(e.ended_by));
     early_talker_ = e.facts.early_talker;
     tls_ = e.facts.tls;
+    channel_ = e.facts.channel;
   }
   void on_trouble(const smtp::trouble_event& e) override {
     const std::lock_guard lock(mutex_);
@@ -54,6 +55,10 @@ class recorder final : public smtp::observer {
   std::optional<smtp::tls_facts> tls() {
     const std::lock_guard lock(mutex_);
     return tls_;
+  }
+  std::string channel() {
+    const std::lock_guard lock(mutex_);
+    return channel_;
   }
   bool early_talker() {
     const std::lock_guard lock(mutex_);
@@ -87,6 +92,7 @@ class recorder final : public smtp::observer {
   std::vector<std::string> ends_;
   std::vector<std::string> troubles_;
   std::string last_client_;
+  std::string channel_;
   bool early_talker_ = false;
   std::optional<smtp::tls_facts> tls_;
 };
