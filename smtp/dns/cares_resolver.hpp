@@ -58,6 +58,10 @@ struct cares_options {
   // Questions open at a time: each costs about 1 KiB. More get failure::overload at once.
   std::size_t outstanding = 4096;
 
+  // After so many queries to a server another source port is taken; c-ares keeps one as long as any
+  // answer is awaited, and a port that is long in use can be found out (RFC 5452 §9.2).
+  std::size_t queries_per_port = 100;
+
   response_options response;
   cache_options cache;
 };

@@ -41,7 +41,8 @@ class name_server {
   struct request {
     smtp::dns::query asked;
     protocol by;
-    int number;  // counted from 1
+    int number;          // counted from 1
+    std::uint16_t port;  // that it came from
   };
   // One message each; none is silence.
   using replies = std::vector<std::string>;
@@ -116,7 +117,7 @@ class name_server {
       ++count;
       if (by == protocol::tcp) ++tcp_count;
       last = *q;
-      return behave({*q, by, count});
+      return behave({*q, by, count, from.port()});
     }
 
     void receive() {

@@ -68,19 +68,27 @@ class cares_engine : public std::enable_shared_from_this<cares_engine> {
  private:
   struct attempt;
 
+  // How a server is reached.
+  struct path {
+    std::shared_ptr<cares_channel> channel;
+    std::size_t queries = 0;
+  };
+
   static void landed(void* arg, int status, int timeouts, unsigned char* data, int size);
   void start(const std::shared_ptr<flight>& f);
   void send(const std::shared_ptr<flight>& f);
   void take(const attempt& a, int status, const std::string& message);
   void failed_with(const attempt& a, failure why);
   bool next_server(flight& f) const;
+  cares_channel& channel_to(std::size_t server);
   void finish(const std::shared_ptr<flight>& f, any_answer a);
 
   asio::io_context& io_;
   cares_options options_;
   cache cache_;
   random_ids ids_;
-  std::vector<std::shared_ptr<cares_channel>> channels_;  // one for each server
+  std::vector<path> paths_;                            // one for each server
+  std::vector<std::weak_ptr<cares_channel>> retired_;  // live while they wait for answers
   absl::flat_hash_map<std::string, std::shared_ptr<flight>> flights_;
   std::size_t attempts_ = 0;  // that c-ares has
   resolver_counters counters_;

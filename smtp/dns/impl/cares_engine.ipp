@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <asio/post.hpp>
 #include <chrono>
+#include <exception>
 #include <random>
 #include <string_view>
 #include <system_error>
@@ -51,13 +52,16 @@ inline cares_options completed(cares_options o) {
 GATEPOST_DECL cares_engine::cares_engine(asio::io_context& io, cares_options options)
     : io_(io), options_(completed(std::move(options))), cache_(options_.cache) {
   for (const endpoint& server : options_.servers)
-    channels_.push_back(
-        std::make_shared<cares_channel>(io, server, options_.timeout, options_.payload));
+    paths_.push_back(
+        {std::make_shared<cares_channel>(io, server, options_.timeout, options_.payload)});
 }
 
 GATEPOST_DECL void cares_engine::close() {
   closed_ = true;
-  for (const auto& channel : channels_) channel->close();
+  for (const path& p : paths_) p.channel->close();
+  for (const auto& old : retired_) {
+    if (const auto channel = old.lock()) channel->close();
+  }
   while (!flights_.empty()) {
     const std::shared_ptr<flight> f = flights_.begin()->second;
     finish(f, failed(f->asked.type, failure::shut_down));
@@ -98,7 +102,7 @@ GATEPOST_DECL std::shared_ptr<flight> cares_engine::board(const question& asked)
 
 GATEPOST_DECL void cares_engine::start(const std::shared_ptr<flight>& f) {
   f->payload = options_.payload;
-  f->gave_up.resize(channels_.size());
+  f->gave_up.resize(paths_.size());
   f->deadline.expires_after(options_.deadline);
   f->deadline.async_wait([home = weak_from_this(), f](std::error_code ec) {
     const auto engine = home.lock();
@@ -122,7 +126,7 @@ GATEPOST_DECL void cares_engine::finish(const std::shared_ptr<flight>& f, any_an
 
 GATEPOST_DECL void cares_engine::send(const std::shared_ptr<flight>& f) {
   if (!next_server(*f)) return finish(f, failed(f->asked.type, f->last));
-  const std::size_t server = f->turn % channels_.size();
+  const std::size_t server = f->turn % paths_.size();
   query_options options;
   options.id = ids_.next();
   options.payload = f->payload;
@@ -131,14 +135,29 @@ GATEPOST_DECL void cares_engine::send(const std::shared_ptr<flight>& f) {
   auto a = std::make_unique<attempt>(attempt{weak_from_this(), f, server, options.id});
   ++attempts_;
   ++counters_.queries;
-  channels_[server]->send(*query, &landed, a.release());
+  channel_to(server).send(*query, &landed, a.release());
 }
 
 // From here on `turn` is that of a server which may still answer; false: there is none.
 GATEPOST_DECL bool cares_engine::next_server(flight& f) const {
-  const std::size_t end = channels_.size() * options_.tries;
-  while (f.turn < end && f.gave_up[f.turn % channels_.size()]) ++f.turn;
+  const std::size_t end = paths_.size() * options_.tries;
+  while (f.turn < end && f.gave_up[f.turn % paths_.size()]) ++f.turn;
   return f.turn < end;
+}
+
+GATEPOST_DECL cares_channel& cares_engine::channel_to(std::size_t server) {
+  path& p = paths_[server];
+  if (++p.queries <= options_.queries_per_port) return *p.channel;
+  std::erase_if(retired_, [](const auto& old) { return old.expired(); });
+  try {
+    auto fresh = std::make_shared<cares_channel>(io_, options_.servers[server], options_.timeout,
+                                                 options_.payload);
+    retired_.push_back(p.channel);
+    p = {std::move(fresh), 1};
+  } catch (const std::exception&) {
+    // The old one serves on: better an old port than no answer.
+  }
+  return *p.channel;
 }
 
 // c-ares calls this from within any function of its own: nothing but a note is made here.

@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -475,6 +476,24 @@ TEST_F(dns_cares_resolver, many_at_a_time) {
     return true;
   });
   for (const auto& p : all) EXPECT_TRUE(p->got->has_records()) << p->got->reason();
+}
+
+TEST_F(dns_cares_resolver, source_ports_and_ids_change) {
+  std::set<std::uint16_t> ports;
+  std::set<std::uint16_t> ids;
+  name_server server(io_, [&](const request& r) {
+    ports.insert(r.port);
+    ids.insert(r.asked.options.id);
+    return silent(r);
+  });
+  cares_options options = options_for(server);
+  options.queries_per_port = 3;
+  cares_resolver resolver(io_, options);
+  std::vector<std::shared_ptr<pending>> all;
+  for (int i = 0; i < 30; ++i) all.push_back(start(resolver, "n" + std::to_string(i) + ".test"));
+  until([&] { return server.asked() == 30; });
+  EXPECT_EQ(ports.size(), 10u);
+  EXPECT_GT(ids.size(), 25u) << "by chance two may be the same";
 }
 
 TEST_F(dns_cares_resolver, servers_of_the_system) {

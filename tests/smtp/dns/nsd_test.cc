@@ -50,7 +50,7 @@ away.example.test.      CNAME nowhere.example.test.
 Mixed.Example.Test.     A   192.0.2.7
 *.wild.example.test.    A   127.0.0.2
 1.2.0.192.in-addr.arpa. PTR mx1.example.test.
-1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa. PTR six.example.test.
+1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa. PTR six.test.
 odd.in-addr.arpa.       PTR a\.b.example.test.
 _25._tcp.mx1.example.test. TLSA 3 1 1 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff
 )";
@@ -206,7 +206,7 @@ TEST_F(dns_nsd, texts_names_and_keys) {
   const auto four = run(resolver_->ptr(*parse_ip_address("192.0.2.1")));
   EXPECT_EQ(four.records(), std::vector<std::string>{"mx1.example.test"});
   const auto six = run(resolver_->ptr(*parse_ip_address("2001:db8::1")));
-  EXPECT_EQ(six.records(), std::vector<std::string>{"six.example.test"});
+  EXPECT_EQ(six.records(), std::vector<std::string>{"six.test"});
   const auto tlsa = run(resolver_->tlsa("_25._tcp.mx1.example.test"));
   ASSERT_EQ(tlsa.records().size(), 1u);
   EXPECT_EQ(tlsa.records()[0].usage, 3);
