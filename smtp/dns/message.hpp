@@ -99,7 +99,8 @@ GATEPOST_DECL result<query> read_query(std::string_view message);
 enum class ad_bit : std::uint8_t { ignored, trusted };
 
 struct response_options {
-  // CNAME records in a row. Resolvers themselves stop between 8 (BIND: 17) and 12 (Unbound).
+  // CNAME records in a row. RFC 1034 §3.6.2 advises against any chain; hosting makes chains of
+  // three or four.
   std::size_t aliases = 8;
   // Records of one answer. No use of mail's needs so many; a PTR answer of thousands is an attack.
   std::size_t records = 512;

@@ -183,7 +183,7 @@ class response_reader {
 
   template <class Record>
   answer<Record> conclude(std::vector<Record> records) {
-    // RFC 6604 §2.1: the code tells of the last name of the chain.
+    // RFC 6604 §3: the code tells of the last name of the chain.
     const bool absent = (header_.flags & flag_rcode) == rcode_nxdomain;
     if (absent && !records.empty()) return answer<Record>::temporary_failure(failure::malformed);
     if (!records.empty())

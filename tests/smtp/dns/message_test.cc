@@ -245,7 +245,7 @@ TEST(dns_response, loops_of_aliases_end) {
             failure::cname_chain);
 }
 
-TEST(dns_response, the_code_tells_of_the_end_of_the_chain) {  // RFC 6604 §2.1
+TEST(dns_response, the_code_tells_of_the_end_of_the_chain) {  // RFC 6604 §3
   const auto gone = read(dns_message(id, asks_a, dns_response | dns_nxdomain)
                              .alias("www.example.test", "gone.other.test", 20)
                              .soa("other.test", 60, 90));
