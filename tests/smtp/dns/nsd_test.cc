@@ -51,8 +51,9 @@ Mixed.Example.Test.     A   192.0.2.7
 *.wild.example.test.    A   127.0.0.2
 1.2.0.192.in-addr.arpa. PTR mx1.example.test.
 1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa. PTR six.test.
-odd.in-addr.arpa.       PTR a\.b.example.test.
-_25._tcp.mx1.example.test. TLSA 3 1 1 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff
+9.2.0.192.in-addr.arpa. PTR a\.b.example.test.
+_25._tcp.mx1.example.test. TLSA 3 1 1 (
+                        00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff )
 )";
   for (int i = 0; i < many_texts; ++i)
     text += "large.example.test. TXT \"" + std::string(100, 'x') + std::to_string(i) + "\"\n";
@@ -205,6 +206,8 @@ TEST_F(dns_nsd, texts_names_and_keys) {
   EXPECT_EQ(std::set<std::string>(txt.records().begin(), txt.records().end()), expected);
   const auto four = run(resolver_->ptr(*parse_ip_address("192.0.2.1")));
   EXPECT_EQ(four.records(), std::vector<std::string>{"mx1.example.test"});
+  const auto odd = run(resolver_->ptr(*parse_ip_address("192.0.2.9")));
+  EXPECT_EQ(odd.records(), std::vector<std::string>{"a\\046b.example.test"});
   const auto six = run(resolver_->ptr(*parse_ip_address("2001:db8::1")));
   EXPECT_EQ(six.records(), std::vector<std::string>{"six.test"});
   const auto tlsa = run(resolver_->tlsa("_25._tcp.mx1.example.test"));
