@@ -14,9 +14,9 @@ namespace {
 
 using namespace std::chrono_literals;
 using ::testing::Contains;
+using testing::fake_delivery;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using testing::fake_delivery;
 using namespace tests;  // NOLINT(google-build-using-namespace)
 using step = fake_delivery::step;
 
@@ -134,8 +134,7 @@ TEST(drive_answer_time, a_stop_does_not_wait_for_it) {
     EXPECT_EQ(f.gate.waiting(), 1U);
     f.session->stop_now();
     EXPECT_EQ(f.gate.waiting(), 0U);
-    EXPECT_EQ(f.session->heard(),
-              "421 4.3.2 Server is shutting down, try again later (ID1)\r\n");
+    EXPECT_EQ(f.session->heard(), "421 4.3.2 Server is shutting down, try again later (ID1)\r\n");
     EXPECT_TRUE(f.session->ended());
     EXPECT_THAT(f.events(), Not(Contains(cancelled)));
   }
