@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "smtp/config.hpp"
+#include "smtp/detail/handler_memory.hpp"
 #include "smtp/input_buffer.hpp"
 
 namespace gatepost::smtp {
@@ -94,6 +95,7 @@ class io_local final : public asio::execution_context::service {
   ticking* first_ = nullptr;
   ticking* next_ = nullptr;  // the one that tick_all() comes to next
   bool armed_ = false;
+  detail::handler_memory tick_memory_;
 };
 
 inline asio::execution_context::id io_local::id;

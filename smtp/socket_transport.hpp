@@ -14,6 +14,7 @@
 #include <string>
 
 #include "smtp/config.hpp"
+#include "smtp/detail/handler_memory.hpp"
 #include "smtp/io_local.hpp"
 #include "smtp/ip.hpp"
 #include "smtp/tls/engine.hpp"
@@ -67,6 +68,7 @@ class socket_transport final : public transport, private io_local::ticking {
   struct suspension {
     bool dropped = false;
     std::error_code error;
+    detail::handler_memory memory;  // of the wait
   };
   template <class Handler>
   struct resumption;

@@ -47,11 +47,12 @@ GATEPOST_DECL void io_local::arm() {
   if (!timer_) return;
   armed_ = true;
   timer_->expires_after(tick_length);
-  timer_->async_wait([this](std::error_code ec) {
+  const auto then = [this](std::error_code ec) {
     armed_ = false;
     if (!ec) tick_all();
     if (has_work() && !armed_) arm();
-  });
+  };
+  timer_->async_wait(detail::in_memory(tick_memory_, then));
 }
 
 GATEPOST_DECL void io_local::tick_all() {

@@ -4,9 +4,7 @@
 #include <sys/socket.h>
 
 #include <asio/co_spawn.hpp>
-#include <asio/redirect_error.hpp>
-#include <asio/steady_timer.hpp>
-#include <asio/use_awaitable.hpp>
+#include <asio/post.hpp>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -23,25 +21,39 @@ GATEPOST_DECL bool server::lane::start(std::shared_ptr<door> d) {
     if (closed) return false;
     doors.push_back(d);
   }
-  asio::co_spawn(io, accept_from(d), [self = shared_from_this()](std::exception_ptr e) {
-    if (e) self->complain("the listener ended by an exception: " + detail::what_of(e));
-  });
+  asio::post(io, [self = shared_from_this(), d] { self->wait_for_clients(*d); });
   return true;
 }
 
-GATEPOST_DECL asio::awaitable<void> server::lane::accept_from(std::shared_ptr<door> d) {
+// No coroutine, and nothing that asks for memory: a listener that ends by the lack of it would not
+// come back.
+GATEPOST_DECL void server::lane::wait_for_clients(door& d) {
+  if (!d.descriptor.is_open()) return;
+  const auto then = [self = shared_from_this(), kept = d.shared_from_this()](std::error_code ec) {
+    if (!ec) self->accept_from(*kept);
+  };
+  d.descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
+                          detail::in_memory(d.memory, then));
+}
+
+GATEPOST_DECL void server::lane::accept_from(door& d) {
   // So many at once, and then the sessions have their turn.
   constexpr int burst = 64;
-  while (d->descriptor.is_open()) {
-    std::error_code ec;
-    co_await d->descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
-                                      asio::redirect_error(asio::use_awaitable, ec));
-    if (ec) break;
-    for (int i = 0; i < burst && accept_one(*d); ++i) continue;
-    if (!std::exchange(starved, false)) continue;
-    asio::steady_timer rest(io, std::chrono::milliseconds(100));
-    co_await rest.async_wait(asio::redirect_error(asio::use_awaitable, ec));
-  }
+  for (int i = 0; i < burst && accept_one(d); ++i) continue;
+  if (std::exchange(starved, false))
+    d.resting.emplace(*this, d);
+  else
+    wait_for_clients(d);
+}
+
+GATEPOST_DECL server::door::rest_clock::rest_clock(lane& home, door& of)
+    : ticking(io_local::of(home.io)), home(home), of(of) {}
+
+GATEPOST_DECL void server::door::rest_clock::tick(time_point) {
+  lane& then = home;
+  door& at = of;
+  at.resting.reset();  // this
+  then.wait_for_clients(at);
 }
 
 GATEPOST_DECL bool server::lane::accept_one(door& d) {

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <utility>
 
+#include "smtp/detail/handler_memory.hpp"
 #include "smtp/detail/listening.hpp"
 #include "smtp/drive.hpp"
 #include "smtp/id.hpp"
@@ -151,17 +152,28 @@ struct server::connection {
   std::list<std::shared_ptr<connection>>::iterator place;
 };
 
-// A socket that one thread accepts from.
-struct server::door {
+// A socket that one thread accepts from. What accepting needs of memory is here already.
+struct server::door : std::enable_shared_from_this<door> {
   door(asio::io_context& io, detail::owned_fd fd, const listener& where, int family,
        detail::socket_name name)
       : descriptor(io, fd.get()), family(family), where(where), name(std::move(name)) {
     fd.release();
   }
+
+  // Nobody is accepted for a tick: there was no descriptor, or no memory, for one more.
+  struct rest_clock final : private io_local::ticking {
+    rest_clock(lane& home, door& of);
+    void tick(time_point) override;
+    lane& home;
+    door& of;
+  };
+
   asio::posix::stream_descriptor descriptor;
   int family;
   const listener& where;
   detail::socket_name name;  // of a Unix socket
+  std::optional<rest_clock> resting;
+  detail::handler_memory memory;  // of the wait for clients
 };
 
 // What one io_context has of a server. Everything but start() and close_doors() is called on its
@@ -189,7 +201,8 @@ struct server::lane : std::enable_shared_from_this<lane> {
   bool start(std::shared_ptr<door> d);
   void close_doors();
 
-  asio::awaitable<void> accept_from(std::shared_ptr<door> d);
+  void wait_for_clients(door& d);
+  void accept_from(door& d);
   bool accept_one(door& d);
   void begin(door& d, detail::owned_fd fd, const endpoint& peer);
   void complain(std::string_view what);

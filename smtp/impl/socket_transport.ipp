@@ -36,7 +36,9 @@ template <class Handler>
 struct socket_transport::resumption {
   using executor_type = asio::associated_executor_t<Handler>;
   using cancellation_slot_type = asio::associated_cancellation_slot_t<Handler>;
+  using allocator_type = detail::handler_allocator<void>;
 
+  allocator_type get_allocator() const noexcept { return allocator_type(state->memory); }
   executor_type get_executor() const noexcept { return asio::get_associated_executor(handler); }
   cancellation_slot_type get_cancellation_slot() const noexcept {
     return asio::get_associated_cancellation_slot(handler);

@@ -100,15 +100,16 @@ class recorder final : public smtp::observer {
 // A server on threads of its own.
 class running_server {
  public:
-  // `policy`: none, everything is accepted.
+  // `policy`: none, everything is accepted. `delivery`: none, everything is thrown away.
   explicit running_server(smtp::server_options options = {},
                           std::vector<smtp::listener> where = {{.address = "127.0.0.1:0"}},
-                          std::size_t threads = 1, smtp::policy* policy = nullptr)
+                          std::size_t threads = 1, smtp::policy* policy = nullptr,
+                          smtp::delivery* delivery = nullptr)
       : threads_(threads) {
     options.observer = &log;
     smtp::policy& asked = policy != nullptr ? *policy : policy_;
-    server_ =
-        std::make_unique<smtp::server>(threads_.contexts(), std::move(options), asked, delivery_);
+    smtp::delivery& takes = delivery != nullptr ? *delivery : delivery_;
+    server_ = std::make_unique<smtp::server>(threads_.contexts(), std::move(options), asked, takes);
     for (const smtp::listener& l : where) {
       const auto wrong = server_->listen(l);
       if (wrong) throw std::runtime_error(*wrong);
