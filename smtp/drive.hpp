@@ -87,6 +87,7 @@ class session_driver final : private busy_watch, private transcript_tap {
   asio::awaitable<void> ask_message();
   asio::awaitable<verdict> judge_message();
   verdict threw(std::string_view where);
+  void complain(std::string_view where);
   void cancel_policy();
   void cancel_port();
   void choose_channel();
@@ -128,6 +129,7 @@ class session_driver final : private busy_watch, private transcript_tap {
   std::unique_ptr<session_policy> policy_;
   std::unique_ptr<auth_exchange> auth_;
   time_point started_;
+  time_point waiting_since_;  // for the command that comes, or for more of a message
   std::uint64_t octets_in_ = 0;
   std::uint64_t octets_out_ = 0;
   std::string_view ended_by_;  // where the engine cannot know it

@@ -97,8 +97,8 @@ GATEPOST_DECL asio::awaitable<void> session_driver::run() {
     co_await asio::co_spawn(executor, converse(),
                             asio::bind_cancellation_slot(cancel->slot(), asio::use_awaitable));
   } catch (...) {
-    threw("session");
     ended_by_ = "error";
+    complain("session");
   }
   intake_.reset();
   policy_.reset();
@@ -170,7 +170,9 @@ GATEPOST_DECL time_point session_driver::deadline_in(std::chrono::milliseconds w
 
 GATEPOST_DECL asio::awaitable<void> session_driver::read(std::chrono::milliseconds at_most) {
   if (!engine_.output().empty()) co_await flush();
-  const time_point deadline = deadline_in(at_most);
+  // RFC 5321 §4.5.3.2.7: for a command, not for each octet of one.
+  if (!engine_.in_line()) waiting_since_ = connection_.now();
+  const time_point deadline = std::min(deadline_in(at_most), waiting_since_ + at_most);
   while (!engine_.closed()) {
     const io_result r = connection_.try_read(engine_.prepare());
     if (!r.error) {
@@ -274,12 +276,21 @@ GATEPOST_DECL verdict session_driver::threw(std::string_view where) {
   return verdict::defer(replies::local_error);
 }
 
+// The same where nobody could do anything about it: not even a lack of memory for these words.
+GATEPOST_DECL void session_driver::complain(std::string_view where) {
+  try {
+    threw(where);
+  } catch (...) {
+  }
+}
+
+// Called by the clock, too.
 GATEPOST_DECL void session_driver::cancel_policy() {
   if (!policy_) return;
   try {
     policy_->cancel();
   } catch (...) {
-    threw("policy");
+    complain("policy");
   }
 }
 

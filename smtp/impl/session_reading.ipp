@@ -49,11 +49,22 @@ GATEPOST_DECL line_reader::result session::next_line(std::size_t limit) {
     lines_ = line_reader(*std::exchange(next_line_ends_, std::nullopt));
   const line_reader::result step = lines_.next(input_.view(), limit);
   input_.consume(step.consumed);
+  weigh_line(step, limit);
   return step;
+}
+
+// A line that is thrown away costs as much as the bad commands that would fit into it: one without
+// an end ends the session.
+GATEPOST_DECL void session::weigh_line(const line_reader::result& step, std::size_t limit) {
+  line_octets_ += step.consumed;
+  for (; line_octets_ >= 2 * limit && phase_ != smtp::phase::closed; line_octets_ -= limit)
+    count_bad_command();
+  if (step.status != line_status::need_more) line_octets_ = 0;
 }
 
 GATEPOST_DECL bool session::read_command(action& todo) {
   const line_reader::result step = next_line(channel_->limits.command_line);
+  if (phase_ == smtp::phase::closed) return false;
   if (step.status == line_status::line) {
     handle(step.line);
     return false;
@@ -86,6 +97,7 @@ GATEPOST_DECL void session::bad_line(line_status status) {
 
 GATEPOST_DECL bool session::read_auth_line(action& todo) {
   const line_reader::result step = next_line(channel_->limits.auth_line);
+  if (phase_ == smtp::phase::closed) return false;
   if (step.status == line_status::need_more && !fault_is_new()) return read_more(todo);
   phase_ = smtp::phase::ready;
   if (step.status != line_status::line) {

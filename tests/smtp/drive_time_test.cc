@@ -53,6 +53,18 @@ TEST(drive_time, a_client_that_says_no_more) {
   EXPECT_EQ(f.policy.asked.back(), "reset");
 }
 
+// By octets it gets no more time.
+TEST(drive_time, a_command_that_comes_slowly) {
+  fake_session f;
+  f.begin();
+  f.says("EHLO client.example\r\n");
+  for (const char octet : {'N', 'O', 'O', 'P'}) {
+    f.session->advance(1min);
+    EXPECT_EQ(f.says({&octet, 1}), "");
+  }
+  expect_end(f, 1min, timed_out, "timeout");
+}
+
 TEST(drive_time, each_command_has_its_time) {
   fake_session f;
   f.begin();

@@ -124,6 +124,20 @@ TEST(session_limits, bad_commands) {
   EXPECT_EQ(s.check(), "");
 }
 
+// As much of it as would be too many commands.
+TEST(session_limits, a_line_without_an_end) {
+  channel settings = with_limit(&session_limits::bad_commands, 2);
+  settings.limits.command_line = 512;
+  script s = greeted(settings);
+  s.client(std::string(4 * 512, 'a')).server(too_many_errors).closed(session_end::limit);
+  EXPECT_EQ(s.check(), "");
+  script t = greeted(settings);
+  t.client(std::string(2 * 512 - 3, 'a') + "\r\n").server("500 5.5.6 Line too long\r\n");
+  t.client(std::string(2 * 512 - 2, 'a') + "\r\n").server("500 5.5.6 Line too long\r\n");
+  t.server(too_many_errors).closed(session_end::limit);
+  EXPECT_EQ(t.check(), "");
+}
+
 TEST(session_limits, bad_recipients) {
   const verdict no = verdict::refuse({550, {5, 1, 1}, "no"});
   script s = greeted(with_limit(&session_limits::bad_recipients, 2));
@@ -136,7 +150,7 @@ TEST(session_limits, bad_recipients) {
   t.client("MAIL FROM:<>\r\n").server("250 ");
   for (int i = 0; i < 200; ++i)
     t.client("RCPT TO:<a@example.test>\r\n").asks(stage::rcpt, no).server("550 5.1.1 no\r\n");
-  EXPECT_EQ(t.play().problem, "");
+  EXPECT_EQ(t.check(), "");
 }
 
 // RFC 5321 §4.5.3.1.10: "452 ... the client SHOULD ... send the message to the recipients that were
