@@ -168,7 +168,7 @@ class Lines:
 class BorderMta:
     """A running border_mta."""
 
-    def __init__(self, folder, config, arguments=(), built_in=False):
+    def __init__(self, folder, config, arguments=(), built_in=False, prefix=()):
         self.folder = pathlib.Path(folder)
         self.config = self.folder / "border_mta.toml"
         if config is not None:
@@ -177,7 +177,7 @@ class BorderMta:
         if built_in:
             arguments = ["--dir", str(self.folder), "--listen", "127.0.0.1:0"]
         self.process = subprocess.Popen(
-            [*DIE_TOO, BORDER_MTA, *arguments],
+            [*DIE_TOO, *prefix, BORDER_MTA, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -247,9 +247,11 @@ class Test(unittest.TestCase):
 
     # --- Servers ------------------------------------------------------------------------------
 
-    def border_mta(self, config=CONFIG, extra="", arguments=()):
-        """Starts border_mta; where `config` is None, with the configuration of the last one."""
-        mta = BorderMta(self.folder, None if config is None else config + extra, arguments)
+    def border_mta(self, config=CONFIG, extra="", arguments=(), prefix=()):
+        """Starts border_mta; where `config` is None, with the configuration of the last one.
+        `prefix` is a command that runs it."""
+        mta = BorderMta(self.folder, None if config is None else config + extra, arguments,
+                        prefix=prefix)
         self.addCleanup(mta.kill)
         return mta
 
