@@ -11,9 +11,9 @@
 //
 // A client() step is one write: its text is compared octet by octet, so that the script shows what
 // travels in one segment. check() plays the script as it stands, with each octet of the server by
-// itself, with each of its texts cut in two at each place, and with the connection lost in each
-// step. What it returns is what went wrong, for people; nothing is printed, and no test framework
-// is needed.
+// itself, with each of its texts cut in two at each place, and with the connection lost or timed
+// out in each step and in the middle of each text. What it returns is what went wrong, for people;
+// nothing is printed, and no test framework is needed.
 #ifndef GATEPOST_SMTP_TESTING_CLIENT_SCRIPT_HPP
 #define GATEPOST_SMTP_TESTING_CLIENT_SCRIPT_HPP
 
@@ -69,10 +69,10 @@ class client_script {
   GATEPOST_DECL client_run play() const;
   // Each octet of the server by itself.
   GATEPOST_DECL client_run play_octets() const;
-  // The connection is lost in the step of this number (of steps()): a write was begun, nothing was
-  // read.
-  GATEPOST_DECL client_run play_lost(std::size_t step,
-                                     std::error_code why = errc::connection_lost) const;
+  // The connection is lost in the step of this number (of steps()): a write was begun, and of a
+  // text of the server `heard` octets were read.
+  GATEPOST_DECL client_run play_lost(std::size_t step, std::error_code why = errc::connection_lost,
+                                     std::size_t heard = 0) const;
   std::size_t steps() const { return steps_.size(); }
 
   // All of the above; empty: every run went as it should. Where the connection is lost, that is:
@@ -108,6 +108,7 @@ class client_script {
     std::size_t cut_step = no_step;  // this text is cut
     std::size_t cut_at = 0;          // here
     std::size_t lost_step = no_step;
+    std::size_t lost_at = 0;  // octets of its text that are heard before
     std::error_code lost_why = {};
   };
 
@@ -119,6 +120,7 @@ class client_script {
   client_run run(const variation& v) const;
   std::string check_cuts() const;
   std::string check_losses(const client_run& whole) const;
+  static std::string fault_of_loss(const client_run& now, const client_run& whole);
 
   client_options options_;
   std::vector<step> steps_;

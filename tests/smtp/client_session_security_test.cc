@@ -76,6 +76,7 @@ TEST(client_session, octets_behind_the_reply_to_starttls) {
     s.client("STARTTLS\r\n")
         .server("220 go\r\n" + std::string(injected))
         .fails(errc::tls_injection);
+    // What came in one segment is the point; what comes apart is below.
     EXPECT_EQ(s.play().problem, "") << injected;
     client_script apart = greeted("STARTTLS");
     apart.client("STARTTLS\r\n").server("220 go\r\n").server_too_early(injected);
@@ -237,7 +238,7 @@ TEST(client_session, a_greeting_that_is_none) {
        {"250 hi\r\n", "354 go\r\n", "HTTP/1.1 400 Bad Request\r\n", "\r\n", "SSH-2.0-x\r\n"}) {
     client_script s;
     s.server(greeting).fails(errc::bad_reply);
-    EXPECT_EQ(s.play().problem, "") << greeting;
+    EXPECT_EQ(s.check(), "") << greeting;
   }
 }
 
@@ -259,7 +260,7 @@ TEST(client_session, whatever_quit_is_answered) {
        {"221 bye\r\n", "500 what?\r\n", "421 timeout\r\n", "boo\r\n"}) {
     client_script s = greeted("PIPELINING");
     s.quits().client("QUIT\r\n").server(reply);
-    EXPECT_EQ(s.play().problem, "") << reply;
+    EXPECT_EQ(s.check(), "") << reply;
   }
 }
 

@@ -347,6 +347,7 @@ TEST(session_bdat, draining_ends) {
 TEST(session_bdat, transcript_has_each_chunk) {
   script s = addressed();
   s.client("BDAT 3\r\na\r\n").server("250 ").client("BDAT 4 LAST\r\nbc\r\n").server("250 ");
+  EXPECT_EQ(s.check(), "");
   const auto lines = s.play().transcript;
   EXPECT_THAT(
       std::vector<std::string>(lines.end() - 6, lines.end()),

@@ -137,7 +137,7 @@ class replay {
   // What differs; empty: nothing.
   std::string run() {
     for (at_ = 0; at_ < steps_.size(); ++at_) one(steps_[at_]);
-    return script_.play().problem;
+    return script_.check();
   }
 
  private:

@@ -75,7 +75,8 @@ class client_script::player {
     if (a.kind == client_action_kind::write && a.step == client_step::final_dot)
       run_.end_sent = true;
     // Text is given first, so that the loss is in the write.
-    if (at_ == v_.lost_step && !over && a.kind != client_action_kind::want_body) {
+    const bool lost_here = at_ == v_.lost_step && heard_ == v_.lost_at;
+    if (lost_here && !over && a.kind != client_action_kind::want_body) {
       session_.lost(v_.lost_why);
       const client_action after = session_.next();
       if (after.kind != client_action_kind::failed && after.kind != client_action_kind::done)
@@ -108,6 +109,7 @@ class client_script::player {
     const std::string_view rest = std::string_view(current()->text).substr(heard_);
     std::size_t n = v_.piece == 0 ? rest.size() : std::min(v_.piece, rest.size());
     if (at_ == v_.cut_step && heard_ < v_.cut_at) n = v_.cut_at - heard_;
+    if (at_ == v_.lost_step && heard_ < v_.lost_at) n = v_.lost_at - heard_;
     heard_ += n;
     const bool all = heard_ == current()->text.size();
     session_.received(rest.substr(0, n));
@@ -255,8 +257,9 @@ GATEPOST_DECL client_run client_script::play() const { return run({}); }
 
 GATEPOST_DECL client_run client_script::play_octets() const { return run({.piece = 1}); }
 
-GATEPOST_DECL client_run client_script::play_lost(std::size_t step, std::error_code why) const {
-  return run({.lost_step = step, .lost_why = why});
+GATEPOST_DECL client_run client_script::play_lost(std::size_t step, std::error_code why,
+                                                  std::size_t heard) const {
+  return run({.lost_step = step, .lost_at = heard, .lost_why = why});
 }
 
 GATEPOST_DECL std::string client_script::check() const {
@@ -281,27 +284,40 @@ inline std::string client_script::check_cuts() const {
 }
 
 inline std::string client_script::check_losses(const client_run& whole) const {
-  using state = recipient_state;
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     if (steps_[i].what == kind::fails) continue;
-    const client_run r = play_lost(i);
-    const std::string where = "lost before step " + std::to_string(i) + ": ";
-    if (!r.problem.empty()) return where + r.problem;
-    for (std::size_t t = 0; t < r.outcomes.size(); ++t) {
-      for (std::size_t k = 0; k < r.outcomes[t].recipients.size(); ++k) {
-        const recipient_outcome& now = r.outcomes[t].recipients[k];
-        const recipient_outcome& then = whole.outcomes[t].recipients[k];
-        const std::string who = where + "recipient " + std::to_string(k);
-        if (now.state == state::delivered && then.state != state::delivered)
-          return who + " is delivered only with the loss";
-        if (now.state == state::untried && then.state != state::untried)
-          return who + " is not settled";
-        if (now.in_doubt && (now.state != state::deferred || !r.end_sent))
-          return who + " is in doubt without reason";
-        if (!now.in_doubt && now.state == state::deferred && r.end_sent &&
-            now.step == client_step::final_dot && !now.from_server)
-          return who + " is not in doubt";
+    const std::size_t size = steps_[i].what == kind::server ? steps_[i].text.size() : 0;
+    for (const smtp::errc why : {errc::connection_lost, errc::timed_out}) {
+      for (const std::size_t heard :
+           {std::size_t{0}, size / 3, size / 2, size - (size > 1 ? 1 : 0)}) {
+        const std::string wrong = fault_of_loss(play_lost(i, why, heard), whole);
+        if (!wrong.empty())
+          return std::string(why == errc::timed_out ? "timed out" : "lost") + " before step " +
+                 std::to_string(i) + ", " + std::to_string(heard) + " octets heard: " + wrong;
+        if (size < 2) break;
       }
+    }
+  }
+  return {};
+}
+
+inline std::string client_script::fault_of_loss(const client_run& r, const client_run& whole) {
+  using state = recipient_state;
+  if (!r.problem.empty()) return r.problem;
+  for (std::size_t t = 0; t < r.outcomes.size(); ++t) {
+    for (std::size_t k = 0; k < r.outcomes[t].recipients.size(); ++k) {
+      const recipient_outcome& now = r.outcomes[t].recipients[k];
+      const recipient_outcome& then = whole.outcomes[t].recipients[k];
+      const std::string who = "recipient " + std::to_string(k);
+      if (now.state == state::delivered && then.state != state::delivered)
+        return who + " is delivered only with the loss";
+      if (now.state == state::untried && then.state != state::untried)
+        return who + " is not settled";
+      if (now.in_doubt && (now.state != state::deferred || !r.end_sent))
+        return who + " is in doubt without reason";
+      if (!now.in_doubt && now.state == state::deferred && r.end_sent &&
+          now.step == client_step::final_dot && !now.from_server)
+        return who + " is not in doubt";
     }
   }
   return {};
