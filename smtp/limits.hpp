@@ -58,7 +58,8 @@ struct session_limits {
   std::size_t transactions = 1000;
 
   // Commands that were refused for syntax, order or lack of sense before the session ends with 421.
-  // Postfix: 20 (smtpd_hard_error_limit).
+  // Postfix: 20 (smtpd_hard_error_limit). A line that is too long counts once more for each
+  // command_line of octets in it, so that one without an end ends the session.
   std::size_t bad_commands = 20;
 
   // RCPT commands that were refused, likewise: directory harvesting. 0 is no limit.
@@ -80,7 +81,8 @@ struct session_limits {
 
   // --- Waits -------------------------------------------------------------------------------------
 
-  // RFC 5321 §4.5.3.2.7: a server waits five minutes for the next command.
+  // RFC 5321 §4.5.3.2.7: a server waits five minutes for the next command. For all of it, however
+  // slowly its octets come.
   std::chrono::milliseconds command_timeout = std::chrono::minutes(5);
 
   // RFC 5321 §4.5.3.2.5: three minutes for a block of data (the client's side of the same wait).
