@@ -8,6 +8,7 @@ _LIBRARIES = [
     "cares",
     "googletest",
     "libidn2",
+    "libspf2",
     "rocksdb",
     "spdlog",
     "tomlplusplus",

@@ -115,9 +115,9 @@ class evaluation {
 
   // Answers one of them, in any order, each once: addresses for a and aaaa, texts for txt and ptr.
   // Answers of another type than was asked for count as a temporary failure.
-  GATEPOST_DECL void answer(std::size_t which, smtp::dns::answer<std::string> said);
-  GATEPOST_DECL void answer(std::size_t which, smtp::dns::answer<smtp::ip_address> said);
-  GATEPOST_DECL void answer(std::size_t which, smtp::dns::answer<smtp::dns::mx_record> said);
+  GATEPOST_DECL void answer(std::size_t which, const smtp::dns::answer<std::string>& said);
+  GATEPOST_DECL void answer(std::size_t which, const smtp::dns::answer<smtp::ip_address>& said);
+  GATEPOST_DECL void answer(std::size_t which, const smtp::dns::answer<smtp::dns::mx_record>& said);
 
   // Ends it with what there is: nobody waits any longer. A temperror (RFC 7208 §4.6.4), or a fail
   // without its explanation.
