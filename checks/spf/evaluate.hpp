@@ -15,7 +15,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -143,7 +144,7 @@ class evaluation {
   // One run of check_host(): the domain's, or that of an include.
   struct frame {
     std::string domain;
-    std::string text;  // of the record
+    std::string text;  // of the record, which has views into it
     spf::record record;
     std::size_t next = 0;  // directive
     bool included = false;
@@ -160,13 +161,13 @@ class evaluation {
   void run();
   void advance();
   void enter(std::string domain, origin from);
-  void took_record();
+  void took_record(const smtp::dns::answer<std::string>& said);
   void no_record();
   void conclude(spf::result r, const directive* matched);
   void end_of_record();
   void explain();
   void ask_for_explanation();
-  void took_explanation();
+  void took_explanation(const smtp::dns::answer<std::string>& said);
   void give_explanation();
   void finish(spf::result r, std::string problem = {});
   void fail_for_now(const question& q, const std::string& reason);
@@ -175,11 +176,11 @@ class evaluation {
   void evaluate_next(const directive& d);
   void look_up(const directive& d);
   void match_ptr(const directive& d);
-  void took_addresses(const directive& d);
-  void took_exists(const directive& d);
-  void took_mx(const directive& d);
+  void took_addresses(const directive& d, const smtp::dns::answer<smtp::ip_address>& said);
+  void took_exists(const directive& d, const smtp::dns::answer<smtp::ip_address>& said);
+  void took_mx(const directive& d, const smtp::dns::answer<smtp::dns::mx_record>& said);
   void took_mx_addresses(const directive& d);
-  void took_ptr_names();
+  void took_ptr_names(const smtp::dns::answer<std::string>& said);
   void took_ptr_addresses();
   void matched(const directive& d);
   void not_matched(const directive& d);
@@ -192,33 +193,37 @@ class evaluation {
   std::string_view validated_name() const;
 
   // --- evaluate.ipp: questions and answers
-  void ask(step what, record_type type, std::string name);
+  void ask(step what, record_type type, std::string_view name);
   void ask_addresses(step what, const std::vector<std::string>& names);
   record_type address_type() const {
     return query_.client.is_v4() ? record_type::a : record_type::aaaa;
   }
-  bool take_answer(std::size_t which, bool fits);
-  void all_answered();
-  const directive& current() const { return frames_.back().record.directives[frames_.back().next]; }
+  void took_text(const smtp::dns::answer<std::string>& said);
+  void took_one(const smtp::dns::answer<smtp::ip_address>& said);
+  void took_several(std::size_t which, const smtp::dns::answer<smtp::ip_address>& said);
+  void took_wrong_type(std::size_t which);
+  bool asks_several() const { return step_ == step::mx_addresses || step_ == step::ptr_addresses; }
+  frame& top() { return includes_.empty() ? base_ : *includes_.back(); }
+  const frame& top() const { return includes_.empty() ? base_ : *includes_.back(); }
+  const directive& current() const { return top().record.directives[top().next]; }
   void note(trace_kind kind, std::string_view text, std::string_view finding);
 
   query query_;
   evaluation_options options_;
-  std::string local_part_;
+  std::size_t local_part_ = 0;  // how much of outcome_.sender it is
   spf::outcome outcome_;
 
-  std::deque<frame> frames_;  // a deque: records have views into their frame
+  frame base_;
+  std::vector<std::unique_ptr<frame>> includes_;
   explaining explaining_ = explaining::no;
   std::string explanation_;  // the text as published
   bool done_ = false;
 
   step step_ = step::record;
   std::vector<question> questions_;
-  std::vector<char> answered_;
   std::size_t missing_ = 0;
-  smtp::dns::answer<std::string> texts_;
-  smtp::dns::answer<smtp::dns::mx_record> exchanges_;
-  std::vector<smtp::dns::answer<smtp::ip_address>> addresses_;
+  // What is answered of several questions.
+  std::vector<std::optional<smtp::dns::answer<smtp::ip_address>>> addresses_;
 
   // The client's names, once somebody wanted to know (§5.5).
   bool names_known_ = false;

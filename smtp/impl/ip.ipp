@@ -37,15 +37,18 @@ inline std::optional<unsigned> parse_decimal(std::string_view text, unsigned max
 }
 
 inline bool parse_v4(std::string_view text, std::uint8_t* out) {
+  std::size_t at = 0;
   for (int part = 0; part < 4; ++part) {
-    const auto dot = part < 3 ? text.find('.') : text.size();
-    if (dot == text.npos) return false;
-    const auto value = parse_decimal(text.substr(0, dot), 255);
-    if (!value) return false;
-    out[part] = static_cast<std::uint8_t>(*value);
-    text.remove_prefix(part < 3 ? dot + 1 : dot);
+    if (part > 0 && (at == text.size() || text[at++] != '.')) return false;
+    const std::size_t begin = at;
+    unsigned value = 0;
+    for (; at < text.size() && at - begin < 3 && text[at] >= '0' && text[at] <= '9'; ++at)
+      value = value * 10 + static_cast<unsigned>(text[at] - '0');
+    const bool leading_zero = at - begin > 1 && text[begin] == '0';
+    if (at == begin || leading_zero || value > 255) return false;
+    out[part] = static_cast<std::uint8_t>(value);
   }
-  return true;
+  return at == text.size();
 }
 
 // Groups separated by single colons, as one side of a "::" or the whole address has them; the last
@@ -219,11 +222,8 @@ GATEPOST_DECL void ip_address::append_to(std::string& out) const {
 }
 
 GATEPOST_DECL result<ip_address> parse_ip_address(std::string_view text) noexcept {
-  if (text.find(':') == text.npos) {
-    ip_address::v4_octets octets{};
-    if (!detail::ip::parse_v4(text, octets.data())) return errc::bad_ip_address;
-    return ip_address(octets);
-  }
+  ip_address::v4_octets v4{};
+  if (detail::ip::parse_v4(text, v4.data())) return ip_address(v4);
   ip_address::v6_octets octets{};
   if (!detail::ip::parse_v6(text, octets)) return errc::bad_ip_address;
   return ip_address(octets);

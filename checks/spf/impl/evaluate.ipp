@@ -41,17 +41,22 @@ GATEPOST_DECL evaluation::evaluation(query q, evaluation_options options)
 
 // RFC 7208 §4.1, §4.3: no local part is "postmaster", and domains are A-labels.
 GATEPOST_DECL void evaluation::set_identity() {
-  const std::string_view sender = query_.sender;
-  const std::size_t at = sender.rfind('@');
-  std::string domain(at == sender.npos ? sender : sender.substr(at + 1));
-  local_part_ = at == sender.npos || at == 0 ? "postmaster" : sender.substr(0, at);
-  if (domain.ends_with('.')) domain.pop_back();
-  if (!smtp::is_ascii(domain)) {
-    if (auto labels = smtp::to_a_labels(domain)) domain = std::move(*labels);
+  std::string& sender = outcome_.sender;
+  sender = std::move(query_.sender);
+  std::size_t at = sender.rfind('@');
+  if (at == sender.npos || at == 0) {
+    sender.insert(0, at == 0 ? "postmaster" : "postmaster@");
+    at = sender.find('@');
   }
+  if (sender.ends_with('.')) sender.pop_back();
   outcome_.identity = query_.identity;
-  outcome_.sender = local_part_ + '@' + domain;
-  outcome_.domain = std::move(domain);
+  outcome_.domain.assign(sender, at + 1);
+  local_part_ = at;
+  if (smtp::is_ascii(outcome_.domain)) return;
+  auto labels = smtp::to_a_labels(outcome_.domain);
+  if (!labels) return;
+  outcome_.domain = std::move(*labels);
+  sender.replace(at + 1, sender.npos, outcome_.domain);
 }
 
 GATEPOST_DECL void evaluation::run() {
@@ -60,7 +65,7 @@ GATEPOST_DECL void evaluation::run() {
 
 GATEPOST_DECL void evaluation::advance() {
   if (explaining_ != explaining::no) return explain();
-  const frame& f = frames_.back();
+  const frame& f = top();
   if (f.next < f.record.directives.size()) return evaluate_next(f.record.directives[f.next]);
   end_of_record();
 }
@@ -70,9 +75,9 @@ GATEPOST_DECL void evaluation::enter(std::string domain, origin from) {
   // RFC 7208 §4.3: malformed, no name of several labels, or an address literal.
   const bool fit =
       valid_name(domain) && domain.find('.') != domain.npos && !domain.starts_with('[');
-  if (from != origin::redirect) frames_.emplace_back();
-  frame& f = frames_.back();
-  if (from != origin::redirect) f.included = from == origin::include;
+  if (from == origin::include) includes_.push_back(std::make_unique<frame>());
+  frame& f = top();
+  if (from == origin::include) f.included = true;
   f.redirected = from == origin::redirect;
   f.domain = std::move(domain);
   f.record = {};
@@ -81,11 +86,11 @@ GATEPOST_DECL void evaluation::enter(std::string domain, origin from) {
   ask(step::record, record_type::txt, f.domain);
 }
 
-GATEPOST_DECL void evaluation::took_record() {
-  frame& f = frames_.back();
-  if (!texts_.is_definite()) return fail_for_now(questions_[0], texts_.reason());
+GATEPOST_DECL void evaluation::took_record(const smtp::dns::answer<std::string>& said) {
+  frame& f = top();
+  if (!said.is_definite()) return fail_for_now(questions_[0], said.reason());
   const std::string* found = nullptr;
-  for (const std::string& text : texts_.records()) {
+  for (const std::string& text : said.records()) {
     if (!is_record(text)) continue;
     // RFC 7208 §4.5
     if (found != nullptr) return finish(result::permerror, f.domain + " has several SPF records");
@@ -103,7 +108,7 @@ GATEPOST_DECL void evaluation::took_record() {
 
 GATEPOST_DECL void evaluation::no_record() {
   // RFC 7208 §5.2, §6.1: what a record refers to has to be there.
-  const frame& f = frames_.back();
+  const frame& f = top();
   if (f.included || f.redirected)
     return finish(result::permerror, "no SPF record at \"" + f.domain + '"');
   finish(result::none);  // §4.3, §4.5
@@ -111,9 +116,9 @@ GATEPOST_DECL void evaluation::no_record() {
 
 // The check_host() of the last frame has ended with `r`.
 GATEPOST_DECL void evaluation::conclude(spf::result r, const directive* matched_by) {
-  const frame& f = frames_.back();
+  const frame& f = top();
   if (f.included) {
-    frames_.pop_back();
+    includes_.pop_back();
     const directive& include = current();
     return r == result::pass ? matched(include) : not_matched(include);  // RFC 7208 §5.2
   }
@@ -128,7 +133,7 @@ GATEPOST_DECL void evaluation::conclude(spf::result r, const directive* matched_
 }
 
 GATEPOST_DECL void evaluation::end_of_record() {
-  const std::optional<macro_string>& redirect = frames_.back().record.redirect;
+  const std::optional<macro_string>& redirect = top().record.redirect;
   if (!redirect) return conclude(result::neutral, nullptr);  // RFC 7208 §4.7
   if (too_many_terms()) return;
   if (redirect->needs_validated_name && waits_for_names()) return;
@@ -145,17 +150,17 @@ GATEPOST_DECL void evaluation::explain() {
 
 // RFC 7208 §6.2
 GATEPOST_DECL void evaluation::ask_for_explanation() {
-  const macro_string& spec = *frames_.back().record.explanation;
+  const macro_string& spec = *top().record.explanation;
   if (spec.needs_validated_name && waits_for_names()) return;
   std::string target = target_of(spec);
   if (!valid_name(target)) return finish(result::fail);
-  ask(step::explanation, record_type::txt, std::move(target));
+  ask(step::explanation, record_type::txt, target);
 }
 
-GATEPOST_DECL void evaluation::took_explanation() {
+GATEPOST_DECL void evaluation::took_explanation(const smtp::dns::answer<std::string>& said) {
   // RFC 7208 §6.2: with any error, or several texts, it is as if there were no exp.
-  if (texts_.records().size() != 1) return finish(result::fail);
-  explanation_ = texts_.records().front();
+  if (said.records().size() != 1) return finish(result::fail);
+  explanation_ = said.records().front();
   explaining_ = explaining::text;
 }
 
@@ -164,7 +169,7 @@ GATEPOST_DECL void evaluation::give_explanation() {
   if (!parsed) return finish(result::fail);
   if (parsed.value.needs_validated_name && waits_for_names()) return;
   outcome_.explanation = expand_text(parsed.value, values(), options_.limits.explanation_octets);
-  outcome_.explanation_domain = frames_.back().domain;
+  outcome_.explanation_domain = top().domain;
   finish(result::fail);
 }
 
@@ -191,12 +196,11 @@ GATEPOST_DECL void evaluation::give_up(std::string why) {
 // --- Questions and answers
 // --------------------------------------------------------------------------
 
-GATEPOST_DECL void evaluation::ask(step what, record_type type, std::string name) {
+GATEPOST_DECL void evaluation::ask(step what, record_type type, std::string_view name) {
   step_ = what;
-  questions_.clear();
-  questions_.push_back({type, std::move(name), {}});
-  answered_.assign(1, 0);
-  addresses_.assign(1, {});
+  questions_.resize(1);
+  questions_[0].type = type;
+  questions_[0].name = name;
   missing_ = 1;
 }
 
@@ -204,56 +208,72 @@ GATEPOST_DECL void evaluation::ask_addresses(step what, const std::vector<std::s
   step_ = what;
   questions_.clear();
   for (const std::string& name : names) questions_.push_back({address_type(), name, {}});
-  answered_.assign(names.size(), 0);
-  addresses_.assign(names.size(), {});
+  addresses_.assign(names.size(), std::nullopt);
   missing_ = names.size();
 }
 
-// Whether the answer counts: it was asked for, once. One of the wrong type stays a failure.
-GATEPOST_DECL bool evaluation::take_answer(std::size_t which, bool fits) {
-  if (done_ || which >= answered_.size() || answered_[which] != 0) return false;
-  answered_[which] = 1;
-  --missing_;
-  return fits;
-}
-
-GATEPOST_DECL void evaluation::answer(std::size_t which, smtp::dns::answer<std::string> said) {
-  if (done_ || which >= questions_.size()) return;
+GATEPOST_DECL void evaluation::answer(std::size_t which,
+                                      const smtp::dns::answer<std::string>& said) {
+  if (which >= questions_.size()) return;
   const record_type type = questions_[which].type;
-  const bool fits = type == record_type::txt || type == record_type::ptr;
-  texts_ = {};
-  if (take_answer(which, fits)) texts_ = std::move(said);
-  if (missing_ == 0) all_answered();
-}
-
-GATEPOST_DECL void evaluation::answer(std::size_t which, smtp::dns::answer<smtp::ip_address> said) {
-  if (done_ || which >= questions_.size()) return;
-  const record_type type = questions_[which].type;
-  const bool fits = type == record_type::a || type == record_type::aaaa;
-  if (take_answer(which, fits)) addresses_[which] = std::move(said);
-  if (missing_ == 0) all_answered();
+  if (type != record_type::txt && type != record_type::ptr) return took_wrong_type(which);
+  missing_ = 0;
+  took_text(said);
+  run();
 }
 
 GATEPOST_DECL void evaluation::answer(std::size_t which,
-                                      smtp::dns::answer<smtp::dns::mx_record> said) {
-  if (done_ || which >= questions_.size()) return;
-  exchanges_ = {};
-  if (take_answer(which, questions_[which].type == record_type::mx)) exchanges_ = std::move(said);
-  if (missing_ == 0) all_answered();
+                                      const smtp::dns::answer<smtp::ip_address>& said) {
+  if (which >= questions_.size()) return;
+  const record_type type = questions_[which].type;
+  if (type != record_type::a && type != record_type::aaaa) return took_wrong_type(which);
+  if (asks_several()) return took_several(which, said);
+  missing_ = 0;
+  took_one(said);
+  run();
 }
 
-GATEPOST_DECL void evaluation::all_answered() {
-  switch (step_) {
-    case step::record: took_record(); break;
-    case step::addresses: took_addresses(current()); break;
-    case step::exists: took_exists(current()); break;
-    case step::mx: took_mx(current()); break;
-    case step::mx_addresses: took_mx_addresses(current()); break;
-    case step::ptr_names: took_ptr_names(); break;
-    case step::ptr_addresses: took_ptr_addresses(); break;
-    case step::explanation: took_explanation(); break;
+GATEPOST_DECL void evaluation::answer(std::size_t which,
+                                      const smtp::dns::answer<smtp::dns::mx_record>& said) {
+  if (which >= questions_.size()) return;
+  if (questions_[which].type != record_type::mx) return took_wrong_type(which);
+  missing_ = 0;
+  took_mx(current(), said);
+  run();
+}
+
+GATEPOST_DECL void evaluation::took_text(const smtp::dns::answer<std::string>& said) {
+  if (step_ == step::record) return took_record(said);
+  if (step_ == step::ptr_names) return took_ptr_names(said);
+  took_explanation(said);
+}
+
+GATEPOST_DECL void evaluation::took_one(const smtp::dns::answer<smtp::ip_address>& said) {
+  if (step_ == step::exists) return took_exists(current(), said);
+  took_addresses(current(), said);
+}
+
+// Each counts once; the last one lets it go on.
+GATEPOST_DECL void evaluation::took_several(std::size_t which,
+                                            const smtp::dns::answer<smtp::ip_address>& said) {
+  if (addresses_[which]) return;
+  addresses_[which] = said;
+  if (--missing_ > 0) return;
+  if (step_ == step::ptr_addresses) {
+    took_ptr_addresses();
+  } else {
+    took_mx_addresses(current());
   }
   run();
+}
+
+GATEPOST_DECL void evaluation::took_wrong_type(std::size_t which) {
+  switch (questions_[which].type) {
+    case record_type::txt:
+    case record_type::ptr: return answer(which, smtp::dns::answer<std::string>());
+    case record_type::mx: return answer(which, smtp::dns::answer<smtp::dns::mx_record>());
+    default: return answer(which, smtp::dns::answer<smtp::ip_address>());
+  }
 }
 
 GATEPOST_DECL void evaluation::note(trace_kind kind, std::string_view text,
@@ -261,8 +281,8 @@ GATEPOST_DECL void evaluation::note(trace_kind kind, std::string_view text,
   if (!options_.trace) return;
   trace_entry e;
   e.kind = kind;
-  e.depth = static_cast<unsigned>(frames_.size() - 1);
-  e.domain = frames_.back().domain;
+  e.depth = static_cast<unsigned>(includes_.size());
+  e.domain = top().domain;
   e.text = text;
   e.finding = finding;
   outcome_.trace.push_back(std::move(e));

@@ -2,6 +2,7 @@
 #define GATEPOST_CHECKS_SPF_IMPL_EVALUATE_TERMS_IPP
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "checks/spf/evaluate.hpp"
@@ -26,8 +27,8 @@ inline std::string_view without_dot(std::string_view name) {
   return name;
 }
 
-inline bool is_void(const smtp::dns::answer<smtp::ip_address>& a) {
-  return a.is_definite() && !a.has_records();
+inline bool is_void(const std::optional<smtp::dns::answer<smtp::ip_address>>& a) {
+  return a->is_definite() && !a->has_records();
 }
 
 }  // namespace detail
@@ -58,15 +59,15 @@ GATEPOST_DECL void evaluation::look_up(const directive& d) {
   }
   // RFC 7208 §4.8 leaves it open what a malformed name gives; it does not exist.
   if (!valid_name(target)) return not_matched(d);
-  if (d.mechanism == mechanism::mx) return ask(step::mx, record_type::mx, std::move(target));
+  if (d.mechanism == mechanism::mx) return ask(step::mx, record_type::mx, target);
   // RFC 7208 §5.7: exists asks for an A record whatever the client's address is.
-  if (d.mechanism == mechanism::exists) return ask(step::exists, record_type::a, std::move(target));
-  ask(step::addresses, address_type(), std::move(target));
+  if (d.mechanism == mechanism::exists) return ask(step::exists, record_type::a, target);
+  ask(step::addresses, address_type(), target);
 }
 
 // RFC 7208 §5.3
-GATEPOST_DECL void evaluation::took_addresses(const directive& d) {
-  const auto& said = addresses_[0];
+GATEPOST_DECL void evaluation::took_addresses(const directive& d,
+                                              const smtp::dns::answer<smtp::ip_address>& said) {
   if (!said.is_definite()) return fail_for_now(questions_[0], said.reason());
   if (!said.has_records()) return void_lookup(d);
   const auto& all = said.records();
@@ -77,22 +78,26 @@ GATEPOST_DECL void evaluation::took_addresses(const directive& d) {
 }
 
 // RFC 7208 §5.7
-GATEPOST_DECL void evaluation::took_exists(const directive& d) {
-  const auto& said = addresses_[0];
+GATEPOST_DECL void evaluation::took_exists(const directive& d,
+                                           const smtp::dns::answer<smtp::ip_address>& said) {
   if (!said.is_definite()) return fail_for_now(questions_[0], said.reason());
   return said.has_records() ? matched(d) : void_lookup(d);
 }
 
 // RFC 7208 §5.4
-GATEPOST_DECL void evaluation::took_mx(const directive& d) {
-  if (!exchanges_.is_definite()) return fail_for_now(questions_[0], exchanges_.reason());
-  if (!exchanges_.has_records()) return void_lookup(d);
-  std::vector<smtp::dns::mx_record> all = exchanges_.records();
+GATEPOST_DECL void evaluation::took_mx(const directive& d,
+                                       const smtp::dns::answer<smtp::dns::mx_record>& said) {
+  if (!said.is_definite()) return fail_for_now(questions_[0], said.reason());
+  if (!said.has_records()) return void_lookup(d);
+  std::vector<smtp::dns::mx_record> all = said.records();
   // RFC 7208 §4.6.4
   if (all.size() > options_.limits.mx_hosts)
     return finish(result::permerror, questions_[0].name + " has too many MX records");
-  std::stable_sort(all.begin(), all.end(),
-                   [](const auto& a, const auto& b) { return a.preference < b.preference; });
+  const auto order = [](const smtp::dns::mx_record& mx) {
+    return std::tie(mx.preference, mx.exchange);
+  };
+  std::sort(all.begin(), all.end(),
+            [&](const auto& a, const auto& b) { return order(a) < order(b); });
   std::vector<std::string> hosts;
   for (const smtp::dns::mx_record& mx : all) {
     const std::string_view host = detail::without_dot(mx.exchange);
@@ -105,7 +110,7 @@ GATEPOST_DECL void evaluation::took_mx(const directive& d) {
 // In the order of preference, as if one had been asked for after the other.
 GATEPOST_DECL void evaluation::took_mx_addresses(const directive& d) {
   for (std::size_t i = 0; i < addresses_.size(); ++i) {
-    const auto& said = addresses_[i];
+    const auto& said = *addresses_[i];
     if (!said.is_definite()) return fail_for_now(questions_[i], said.reason());
     for (const smtp::ip_address& address : said.records())
       if (in_network(address, d)) return matched(d);
@@ -134,9 +139,9 @@ GATEPOST_DECL bool evaluation::waits_for_names() {
   return true;
 }
 
-GATEPOST_DECL void evaluation::took_ptr_names() {
-  names_void_ = texts_.is_definite() && !texts_.has_records();
-  for (const std::string& name : texts_.records()) {
+GATEPOST_DECL void evaluation::took_ptr_names(const smtp::dns::answer<std::string>& said) {
+  names_void_ = said.is_definite() && !said.has_records();
+  for (const std::string& name : said.records()) {
     // RFC 7208 §4.6.4: what is beyond the limit is ignored.
     if (candidates_.size() == options_.limits.ptr_names) break;
     const std::string_view host = detail::without_dot(name);
@@ -150,7 +155,7 @@ GATEPOST_DECL void evaluation::took_ptr_names() {
 // not.
 GATEPOST_DECL void evaluation::took_ptr_addresses() {
   for (std::size_t i = 0; i < addresses_.size(); ++i) {
-    const auto& found = addresses_[i].records();
+    const auto& found = addresses_[i]->records();
     if (std::find(found.begin(), found.end(), query_.client) != found.end())
       names_.push_back(std::move(candidates_[i]));
   }
@@ -164,20 +169,20 @@ GATEPOST_DECL void evaluation::matched(const directive& d) {
 
 GATEPOST_DECL void evaluation::not_matched(const directive& d) {
   note(trace_kind::term, d.text, "no match");
-  ++frames_.back().next;
+  ++top().next;
 }
 
 // RFC 7208 §4.6.4
 GATEPOST_DECL void evaluation::void_lookup(const directive& d) {
   if (++outcome_.void_lookups <= options_.limits.void_lookups) return not_matched(d);
   finish(result::permerror,
-         "too many void lookups, at \"" + std::string(d.text) + "\" of " + frames_.back().domain);
+         "too many void lookups, at \"" + std::string(d.text) + "\" of " + top().domain);
 }
 
 // RFC 7208 §4.6.4
 GATEPOST_DECL bool evaluation::too_many_terms() {
   if (outcome_.dns_terms < options_.limits.dns_terms) return false;
-  finish(result::permerror, "too many DNS lookups, in the record of " + frames_.back().domain);
+  finish(result::permerror, "too many DNS lookups, in the record of " + top().domain);
   return true;
 }
 
@@ -189,7 +194,7 @@ GATEPOST_DECL bool evaluation::in_network(const smtp::ip_address& address,
 }
 
 GATEPOST_DECL std::string evaluation::target_of(const macro_string& spec) const {
-  if (spec.empty()) return frames_.back().domain;  // RFC 7208 §4.8
+  if (spec.empty()) return top().domain;  // RFC 7208 §4.8
   return expand_domain(spec, spec.plain ? macro_values{} : values());
 }
 
@@ -197,9 +202,9 @@ GATEPOST_DECL macro_values evaluation::values() const {
   const std::string& mailbox = outcome_.sender;
   macro_values v;
   v.sender = mailbox;
-  v.local_part = local_part_;
-  v.sender_domain = std::string_view(mailbox).substr(local_part_.size() + 1);
-  v.domain = frames_.back().domain;
+  v.local_part = std::string_view(mailbox).substr(0, local_part_);
+  v.sender_domain = std::string_view(mailbox).substr(local_part_ + 1);
+  v.domain = top().domain;
   v.validated_name = validated_name();
   v.helo = query_.helo;
   v.receiver = options_.receiver;
@@ -210,7 +215,7 @@ GATEPOST_DECL macro_values evaluation::values() const {
 
 // RFC 7208 §7.3: the domain itself, a name below it, any name, in this order.
 GATEPOST_DECL std::string_view evaluation::validated_name() const {
-  const std::string& domain = frames_.back().domain;
+  const std::string& domain = top().domain;
   std::string_view best = names_.empty() ? std::string_view("unknown") : names_.front();
   bool below = false;
   for (const std::string& name : names_) {

@@ -4,15 +4,11 @@
 #include <algorithm>
 #include <vector>
 
+#include "checks/spf/detail/chars.hpp"
 #include "checks/spf/macro.hpp"
 
 namespace gatepost::checks::spf {
 namespace detail {
-
-inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
-inline char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-inline bool is_alpha(char c) { return lower(c) >= 'a' && lower(c) <= 'z'; }
-inline bool is_alnum(char c) { return is_alpha(c) || is_digit(c); }
 
 // RFC 7208 §7.1 delimiter
 inline bool is_delimiter(char c) {

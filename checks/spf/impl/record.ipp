@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 
+#include "checks/spf/detail/chars.hpp"
 #include "checks/spf/record.hpp"
 
 namespace gatepost::checks::spf {
@@ -22,14 +23,15 @@ struct mechanism_syntax {
   bool cidr;  // of a name; that of a network belongs to it
 };
 
+// The commonest first.
 inline constexpr std::array<mechanism_syntax, 8> mechanisms{{
-    {"all", mechanism::all, argument::none, false},
+    {"ip4", mechanism::ip4, argument::network, false},
     {"include", mechanism::include, argument::domain, false},
     {"a", mechanism::a, argument::optional_domain, true},
     {"mx", mechanism::mx, argument::optional_domain, true},
     {"ptr", mechanism::ptr, argument::optional_domain, false},
-    {"ip4", mechanism::ip4, argument::network, false},
     {"ip6", mechanism::ip6, argument::network, false},
+    {"all", mechanism::all, argument::none, false},
     {"exists", mechanism::exists, argument::domain, false},
 }};
 
@@ -62,6 +64,23 @@ inline std::optional<std::uint8_t> read_prefix_length(std::string_view text, uns
   return static_cast<std::uint8_t>(value);
 }
 
+// Where the name of a mechanism or modifier ends: at a mark, or with the term.
+inline std::size_t end_of_name(std::string_view term) {
+  std::size_t at = 0;
+  while (at < term.size() && term[at] != '=' && term[at] != ':' && term[at] != '/') ++at;
+  return at;
+}
+
+inline bool read_qualifier(char c, qualifier& into) {
+  switch (c) {
+    case '+': into = qualifier::pass; return true;
+    case '-': into = qualifier::fail; return true;
+    case '~': into = qualifier::softfail; return true;
+    case '?': into = qualifier::neutral; return true;
+    default: return false;
+  }
+}
+
 // Where the digits at the end of `text` begin.
 inline std::size_t digits_at_end(std::string_view text) {
   std::size_t at = text.size();
@@ -74,8 +93,8 @@ class record_reader {
   explicit record_reader(std::string_view text) : text_(text) {}
 
   parsed_record read() {
-    parsed_.record.directives.reserve(
-        static_cast<std::size_t>(std::count(text_.begin(), text_.end(), ' ')));
+    const auto blanks = static_cast<std::size_t>(std::count(text_.begin(), text_.end(), ' '));
+    parsed_.record.directives.reserve(std::min(blanks, usual_terms));
     // RFC 7208 §4.6.1: terms are separated by blanks, and by nothing else.
     for (std::size_t at = version.size(); at < text_.size() && parsed_;) {
       const std::size_t end = std::min(text_.find(' ', at), text_.size());
@@ -88,20 +107,16 @@ class record_reader {
  private:
   void term(std::string_view text) {
     term_ = text;
-    const std::size_t mark = text.find_first_of("=:/");
-    if (mark != text.npos && text[mark] == '=')
+    const std::size_t mark = end_of_name(text);
+    if (mark < text.size() && text[mark] == '=')
       return modifier(text.substr(0, mark), text.substr(mark + 1));
-    directive d;
+    directive& d = parsed_.record.directives.emplace_back();
     d.text = text;
-    if (const auto which = std::string_view("+-~?").find(text[0]); which != text.npos) {
-      d.qualifier = static_cast<qualifier>(which);
-      text.remove_prefix(1);
-    }
-    const std::string_view name = text.substr(0, text.find_first_of(":/"));
-    const mechanism_syntax* syntax = find_mechanism(name);
+    const std::size_t signs = read_qualifier(text[0], d.qualifier) ? 1 : 0;
+    const mechanism_syntax* syntax = find_mechanism(text.substr(signs, mark - signs));
     if (syntax == nullptr) return fail("unknown mechanism");
     d.mechanism = syntax->mechanism;
-    if (argument_of(*syntax, text.substr(name.size()), d)) parsed_.record.directives.push_back(d);
+    argument_of(*syntax, text.substr(mark), d);
   }
 
   // `rest` is what follows the name.
@@ -187,6 +202,9 @@ class record_reader {
       parsed_.problem += c > ' ' && c <= '~' ? c : '?';
     parsed_.problem += '"';
   }
+
+  // Room for these is made at once; hardly any record has more.
+  static constexpr std::size_t usual_terms = 32;
 
   // Of a term that is wrong: enough to find it.
   static constexpr std::size_t shown_octets = 80;
