@@ -117,7 +117,8 @@ class Generator:
         if self.chance(92):
             records.append({"type": "TXT", "data": self.record()})
         for _ in range(self.pick([0] * 11 + [1])):
-            records.append({"type": "TXT", "data": self.pick([self.record(), "hello %{d} %{i}", "%{x}", "hi", "hi", "hi"])})
+            other = self.pick([self.record(), "hello %{d} %{i}", "%{x}", "hi", "hi", "hi"])
+            records.append({"type": "TXT", "data": other})
         if self.chance(3):
             records.append({"rcode": "TIMEOUT"})
         return records
