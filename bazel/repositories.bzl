@@ -9,6 +9,7 @@ _LIBRARIES = [
     "googletest",
     "libidn2",
     "libspf2",
+    "libpsl",
     "rocksdb",
     "spdlog",
     "tomlplusplus",

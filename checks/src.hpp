@@ -8,6 +8,11 @@
 #endif
 
 // clang-format off
+#include "checks/dmarc/impl/author.ipp"
+#include "checks/dmarc/impl/evaluate.ipp"
+#include "checks/dmarc/impl/public_suffix.ipp"
+#include "checks/dmarc/impl/record.ipp"
+#include "checks/dmarc/impl/tree_walk.ipp"
 #include "checks/impl/chain.ipp"
 #include "checks/impl/connection_limit.ipp"
 #include "checks/impl/context.ipp"

@@ -1,0 +1,111 @@
+// This header stands alone.
+#include "checks/dmarc/author.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace gatepost::checks::dmarc {
+namespace {
+
+using names = std::vector<std::string>;
+
+TEST(Author, OneDomain) {
+  for (const char* from : {
+           "a@example.com",
+           " a@example.com\r\n",
+           "<a@example.com>",
+           "A Name <a@Example.COM>",
+           "\"b@evil.example\" <a@example.com>",
+           "\"quoted \\\" <b@evil.example>\" <a@example.com>",
+           "(b@evil.example) a@example.com (comment (nested \\) ))",
+           "A (c) Name (d) < a (x) @ (y) example . com >",
+           "a @ example.com",
+           "\"a@b\"@example.com",
+           "\"a b\" <\"x>y\"@example.com>",
+           "<@one.example,@two.example:a@example.com>",
+           "a@example.com, b@example.com",
+           "a@example.com, \"B\" <b@EXAMPLE.com>",
+           "Team: a@example.com, b@example.com;",
+           "=?utf-8?q?b=40evil.example?= <a@example.com>",
+           "A\r\n Name\r\n <a@example.com>",
+           ",a@example.com,,",
+           "J. Doe <a@example.com>",
+       }) {
+    const authors found = read_authors(from);
+    EXPECT_EQ(found.domains, names{"example.com"}) << from;
+    EXPECT_TRUE(found.single()) << from;
+  }
+  EXPECT_EQ(read_authors("a@b\xc3\xbc"
+                         "cher.example")
+                .domains,
+            names{"xn--bcher-kva.example"});
+  EXPECT_EQ(read_authors("\xe4\xbd\xa0\xe5\xa5\xbd@example.com").domains, names{"example.com"});
+}
+
+// RFC 9989 §11.5: nothing that hides a second author is taken for a single one.
+TEST(Author, NotSingle) {
+  struct {
+    const char* from;
+    names domains;
+  } const cases[] = {
+      {"", {}},
+      {"  \r\n", {}},
+      {"nobody", {}},
+      {"A Name", {}},
+      {"<>", {}},
+      {"Undisclosed:;", {}},
+      {"a@example.com, b@example.net", {"example.com", "example.net"}},
+      {"a@example.com b@example.net", {}},
+      {"<a@example.com> <b@example.net>", {"example.com", "example.net"}},
+      {"<a@example.com><b@example.net>", {"example.com", "example.net"}},
+      {"b@example.net <a@example.com>", {"example.com"}},
+      {"<a@example.com> b@example.net", {"example.com"}},
+      {"a@example.com; b@example.net", {"example.com", "example.net"}},
+      {"One: a@example.com; , Two: b@example.net;", {"example.com", "example.net"}},
+      {"a@example.com@example.net", {}},
+      {"a@[192.0.2.1]", {}},
+      {"a@", {}},
+      {"@example.com", {}},
+      {"a@exa mple.com", {}},
+      {"a@example..com", {}},
+      {"(never closed a@example.com", {}},
+      {"\"never closed <a@example.com>", {"example.com"}},
+      {"<a@example.com", {"example.com"}},
+      {"nobody, a@example.com", {"example.com"}},
+      {"a@\xff.example", {}},
+  };
+  for (const auto& c : cases) {
+    const authors found = read_authors(c.from);
+    EXPECT_EQ(found.domains, c.domains) << c.from;
+    EXPECT_FALSE(found.single()) << c.from;
+  }
+}
+
+TEST(Author, Fields) {
+  const auto header = [](const std::string& text) {
+    const auto read = smtp::read_header(text);
+    return read_authors(read->fields);
+  };
+  EXPECT_TRUE(header("To: x@y.example\r\nFROM : a@example.com\r\n\r\n").single());
+  EXPECT_EQ(header("To: x@y.example\r\n\r\n").fields, 0u);
+  EXPECT_FALSE(header("To: x@y.example\r\n\r\n").single());
+  // Even of one domain: which of them is shown, nobody knows (RFC 5322 §3.6).
+  const authors twice = header("From: a@example.com\r\nfrom: b@example.com\r\n\r\n");
+  EXPECT_EQ(twice.fields, 2u);
+  EXPECT_EQ(twice.domains, names{"example.com"});
+  EXPECT_FALSE(twice.single());
+}
+
+TEST(Author, NotMoreThanTheLimit) {
+  std::string many;
+  for (std::size_t i = 0; i < max_authors; ++i) many += "a@example.com,";
+  EXPECT_TRUE(read_authors(many).single());
+  many += "a@example.com";
+  EXPECT_FALSE(read_authors(many).single());
+  EXPECT_EQ(read_authors(many).mailboxes, max_authors);
+}
+
+}  // namespace
+}  // namespace gatepost::checks::dmarc
