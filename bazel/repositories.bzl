@@ -13,6 +13,7 @@ _LIBRARIES = [
     "rocksdb",
     "spdlog",
     "tomlplusplus",
+    "zlib",
 ]
 
 def gatepost_repositories():

@@ -9,10 +9,17 @@
 
 // clang-format off
 #include "checks/dmarc/impl/author.ipp"
+#include "checks/dmarc/impl/check.ipp"
+#include "checks/dmarc/impl/destinations.ipp"
 #include "checks/dmarc/impl/evaluate.ipp"
 #include "checks/dmarc/impl/public_suffix.ipp"
 #include "checks/dmarc/impl/record.ipp"
+#include "checks/dmarc/impl/report.ipp"
+#include "checks/dmarc/impl/report_store.ipp"
+#include "checks/dmarc/impl/report_xml.ipp"
 #include "checks/dmarc/impl/tree_walk.ipp"
+#include "checks/impl/auth_results.ipp"
+#include "checks/impl/auth_results_check.ipp"
 #include "checks/impl/chain.ipp"
 #include "checks/impl/connection_limit.ipp"
 #include "checks/impl/context.ipp"

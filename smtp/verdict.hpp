@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "smtp/config.hpp"
+#include "smtp/header_edits.hpp"
 #include "smtp/reply.hpp"
 
 namespace gatepost::smtp {
@@ -50,6 +51,7 @@ class verdict {
   struct effects {
     std::vector<header_field> add_headers;    // in this order, on top of the message
     std::vector<std::string> remove_headers;  // every field of these names, in any case
+    std::vector<octet_range> erased;          // single fields: field_view::octets of the header
     std::vector<tag> tags;
     double score = 0;
     std::vector<std::pair<std::size_t, verdict>>
@@ -76,6 +78,8 @@ class verdict {
   // Effects; each returns *this, so that they chain.
   GATEPOST_DECL verdict& add_header(std::string name, std::string value) &;
   GATEPOST_DECL verdict& remove_header(std::string name) &;
+  // One field, or several, by the octets they have in the message's header.
+  GATEPOST_DECL verdict& erase(octet_range range) &;
   GATEPOST_DECL verdict& add_tag(std::string name, std::string value) &;
   GATEPOST_DECL verdict& score(double points) &;
   // At the message stage only: a verdict of its own for one recipient.
@@ -85,6 +89,7 @@ class verdict {
     return std::move(add_header(std::move(name), std::move(value)));
   }
   verdict&& remove_header(std::string name) && { return std::move(remove_header(std::move(name))); }
+  verdict&& erase(octet_range range) && { return std::move(erase(range)); }
   verdict&& add_tag(std::string name, std::string value) && {
     return std::move(add_tag(std::move(name), std::move(value)));
   }

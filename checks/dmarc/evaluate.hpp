@@ -90,6 +90,9 @@ struct evaluation_options {
   // messages with more than a handful of signatures are rare, and the rest is still compared with
   // the Author Domain.
   std::size_t identifiers = 10;
+
+  // Instead of what the record says, for whoever asks for alignment by itself.
+  std::optional<alignment_mode> alignment = {};
 };
 
 // How one identifier stands to the Author Domain.

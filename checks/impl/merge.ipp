@@ -16,6 +16,7 @@ inline void append_effects(smtp::verdict::effects& to, const smtp::verdict::effe
   to.add_headers.insert(to.add_headers.end(), from.add_headers.begin(), from.add_headers.end());
   to.remove_headers.insert(to.remove_headers.end(), from.remove_headers.begin(),
                            from.remove_headers.end());
+  to.erased.insert(to.erased.end(), from.erased.begin(), from.erased.end());
   to.tags.insert(to.tags.end(), from.tags.begin(), from.tags.end());
   to.score += from.score;
 }
@@ -23,6 +24,7 @@ inline void append_effects(smtp::verdict::effects& to, const smtp::verdict::effe
 inline void append_effects(smtp::verdict& to, const smtp::verdict::effects& from) {
   for (const smtp::header_field& h : from.add_headers) to.add_header(h.name, h.value);
   for (const std::string& name : from.remove_headers) to.remove_header(name);
+  for (const smtp::octet_range range : from.erased) to.erase(range);
   for (const smtp::tag& t : from.tags) to.add_tag(t.name, t.value);
   if (from.score != 0) to.score(from.score);
 }

@@ -282,6 +282,7 @@ GATEPOST_DECL void session_driver::write_edits(const verdict& v, header_edits& e
   const verdict::effects& e = v.what_else();
   for (auto field = e.add_headers.rbegin(); field != e.add_headers.rend(); ++field)
     edits.prepend(field->name, field->value);
+  for (const octet_range range : e.erased) edits.erase(range);
   if (e.remove_headers.empty()) return;
   header_options options;
   options.header_octets = header_.header().size() + 2;

@@ -79,6 +79,11 @@ GATEPOST_DECL verdict& verdict::remove_header(std::string name) & {
   return *this;
 }
 
+GATEPOST_DECL verdict& verdict::erase(octet_range range) & {
+  more().erased.push_back(range);
+  return *this;
+}
+
 GATEPOST_DECL verdict& verdict::add_tag(std::string name, std::string value) & {
   more().tags.push_back({std::move(name), std::move(value)});
   return *this;

@@ -72,7 +72,7 @@ TEST(Merge, EffectsAddUpUntilItIsDecided) {
   const verdict v = merged({
       verdict::pass().add_header("X-A", "1").score(1.5),
       verdict::inconclusive("?").add_tag("dnsbl", "listed").score(2),
-      verdict::hold("odd").remove_header("X-Spam").add_header("X-B", "2"),
+      verdict::hold("odd").remove_header("X-Spam").add_header("X-B", "2").erase({1, 2}),
       refuse().add_tag("why", "rule 7"),
       verdict::pass().add_header("X-Late", "3").score(100),
   });
@@ -83,6 +83,7 @@ TEST(Merge, EffectsAddUpUntilItIsDecided) {
   EXPECT_EQ(e.add_headers[0].name, "X-A");
   EXPECT_EQ(e.add_headers[1].name, "X-B");
   EXPECT_EQ(e.remove_headers, std::vector<std::string>{"X-Spam"});
+  EXPECT_EQ(e.erased, (std::vector<smtp::octet_range>{{1, 2}}));
   ASSERT_EQ(e.tags.size(), 2u);
   EXPECT_EQ(e.tags[1].value, "rule 7");
   EXPECT_DOUBLE_EQ(e.score, 3.5);

@@ -195,6 +195,14 @@ TEST(drive_message, fields_are_added_and_removed) {
   EXPECT_EQ(m.tags.at(0).name, "k");
 }
 
+TEST(drive_message, single_fields_are_erased) {
+  fake_session f;
+  f.policy.answers(stage::message, verdict::pass().erase({6, 6}));
+  f.begin_message();
+  f.sends("A: 1\r\nB: 2\r\nB: 3\r\n\r\nbody\r\n");
+  EXPECT_THAT(f.delivery.kept.at(0).text, HasSubstr("\r\nA: 1\r\nB: 3\r\n\r\nbody"));
+}
+
 TEST(drive_message, nothing_of_a_check_can_begin_a_field_of_its_own) {
   fake_session f;
   f.policy.answers(stage::message, verdict::pass()

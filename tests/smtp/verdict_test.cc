@@ -54,6 +54,7 @@ TEST(verdict, effects) {
                         .add_header("X-A", "1")
                         .add_header("X-B", "2")
                         .remove_header("X-C")
+                        .erase({7, 3})
                         .add_tag("k", "v")
                         .score(1.5)
                         .score(0.25)
@@ -63,6 +64,7 @@ TEST(verdict, effects) {
   ASSERT_EQ(e.add_headers.size(), 2U);
   EXPECT_EQ(e.add_headers[1].name, "X-B");
   EXPECT_EQ(e.remove_headers.at(0), "X-C");
+  EXPECT_EQ(e.erased.at(0), (octet_range{7, 3}));
   EXPECT_EQ(e.tags.at(0).value, "v");
   EXPECT_EQ(e.score, 1.75);
   EXPECT_EQ(e.recipients.at(0).first, 1U);

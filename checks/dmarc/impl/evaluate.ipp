@@ -262,7 +262,7 @@ GATEPOST_DECL bool evaluator::judge_spf() {
   if (!spf || !detail::counts(spf->result)) return true;
   const bool passed = spf->result == auth_result::pass;
   const auto domain = canonical_name(spf->domain);
-  switch (align(domain.value_or(""), outcome_.record->aspf)) {
+  switch (align(domain.value_or(""), options_.alignment.value_or(outcome_.record->aspf))) {
     case alignment::missing: return false;
     case alignment::unknown: outcome_.spf = mechanism_result::temperror; break;
     case alignment::aligned:
@@ -296,7 +296,8 @@ GATEPOST_DECL bool evaluator::judge_signature(std::size_t index, bool look) {
   if (!detail::counts(signature.result)) return true;
   const bool passed = signature.result == auth_result::pass;
   const auto domain = canonical_name(signature.domain);
-  const auto mode = look ? outcome_.record->adkim : alignment_mode::strict;
+  const auto mode =
+      look ? options_.alignment.value_or(outcome_.record->adkim) : alignment_mode::strict;
   switch (align(domain.value_or(""), mode)) {
     case alignment::missing: return false;
     case alignment::unknown: out.result = mechanism_result::temperror; break;

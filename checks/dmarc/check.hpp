@@ -1,0 +1,146 @@
+// DMARC at the border: refuses, holds or marks what its author's domain disowns (RFC 9989 §5.3,
+// §5.4).
+//
+// Policy discovery starts when the header is complete and runs while the body comes in; the verdict
+// falls at stage::message. Add it behind the checks that leave dmarc::identifiers (SPF, DKIM, ARC)
+// and in front of `auth_results`, for which it leaves its own result.
+//
+//     chain.add<checks::dmarc::check>({.deadline = 20s, .on_error = on_error::skip},
+//                                           resolver, options);
+#ifndef GATEPOST_CHECKS_DMARC_CHECK_HPP
+#define GATEPOST_CHECKS_DMARC_CHECK_HPP
+
+#include <asio/awaitable.hpp>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "checks/check.hpp"
+#include "checks/dmarc/author.hpp"
+#include "checks/dmarc/evaluate.hpp"
+#include "checks/dmarc/identifiers.hpp"
+#include "checks/dmarc/public_suffix.hpp"
+#include "checks/dmarc/report_store.hpp"
+#include "smtp/config.hpp"
+#include "smtp/dns/resolver.hpp"
+#include "smtp/ip.hpp"
+#include "smtp/reply.hpp"
+
+namespace gatepost::checks::dmarc {
+
+// What is done with a message whose disposition is reject or quarantine.
+enum class treatment : std::uint8_t {
+  refuse,
+  hold,  // kept until somebody releases it
+  mark,  // goes through, with the tag, the score and the result in Authentication-Results
+};
+
+// What is done where no policy can be found, because there is not exactly one Author Domain
+// (RFC 9989 §5.3.1, §11.5).
+enum class odd_from : std::uint8_t {
+  ignore,         // DMARC says nothing
+  refuse,         // 550
+  evaluate_each,  // several domains: each of them, and the strictest failure counts. Otherwise 550
+};
+
+// Somebody whose changes to messages are known and forgiven.
+struct trusted_forwarder {
+  smtp::network_set networks;
+  override_type type = override_type::trusted_forwarder;
+  std::string comment = {};
+};
+
+struct check_options {
+  dmarc::regime regime = regime::rfc9989;
+
+  // For rfc7489, where it cannot be missing.
+  std::shared_ptr<const public_suffix_list> suffixes = {};
+
+  treatment on_reject = treatment::refuse;
+  treatment on_quarantine = treatment::mark;
+  // Added to the message's score where it is marked.
+  double reject_score = 0;
+  double quarantine_score = 0;
+
+  // X.7.1 as in RFC 9989 §7.2; RFC 7372 §3.3 has 5.7.26 for "several authentication checks failed".
+  smtp::enhanced_code refusal{5, 7, 1};
+
+  // The DNS does not answer: 451 4.4.3, else DMARC says nothing (RFC 9989 §4.10.1).
+  bool defer_on_temperror = false;
+
+  odd_from on_odd_from = odd_from::ignore;
+  // For evaluate_each; more domains are treated as by `refuse` (RFC 9989 §11.5).
+  std::size_t authors = 4;
+
+  // Not looked at at all, like clients that have authenticated.
+  smtp::network_set exempt = {};
+
+  // Their messages pass though they fail; reports tell why.
+  std::vector<trusted_forwarder> forwarders = {};
+
+  // An ARC chain of a trusted sealer who saw DMARC pass overrides a failure (RFC 8617 §7.2.1).
+  bool trust_arc = true;
+
+  // Local policy: a reason lets a failing message through. Called where something would happen to
+  // it. Thread-safe.
+  std::function<std::optional<override_reason>(const context&, const evaluation&)> local_policy =
+      {};
+
+  // Is told every outcome. Thread-safe.
+  std::function<void(const context&, const evaluation&, const identifiers&)> on_outcome = {};
+
+  // Where outcomes are counted for aggregate reports; outlives the check. nullptr: no reports.
+  report_store* reports = nullptr;
+};
+
+// The note of the transaction: what DMARC said.
+struct outcome_note {
+  evaluation outcome;
+};
+
+class check final : public checks::check {
+ public:
+  // The resolver outlives the check. Throws std::invalid_argument where rfc7489 has no suffixes.
+  GATEPOST_DECL explicit check(smtp::dns::resolver& resolver, check_options options = {});
+
+  std::string_view name() const override { return "dmarc"; }
+  GATEPOST_DECL asio::awaitable<verdict> on_header_end(context& ctx) override;
+  GATEPOST_DECL asio::awaitable<verdict> on_message(context& ctx) override;
+
+ private:
+  // Of one message. Shared, because a coroutine that is left behind outlives the notes.
+  struct work {
+    authors who;
+    std::vector<std::shared_ptr<evaluator>> each;
+  };
+  struct kept {
+    std::shared_ptr<work> begun;
+  };
+
+  bool looks_at(const smtp::session_facts& facts) const;
+  bool is_odd(const authors& who) const;
+  std::shared_ptr<work> begin(context& ctx) const;
+  evaluation_options options_for(const context& ctx) const;
+  asio::awaitable<void> look_up(std::shared_ptr<evaluator> e) const;
+  evaluation strictest(const work& w) const;
+  void override_locally(const context& ctx, const identifiers& found, evaluation& e) const;
+  void publish(const context& ctx, const identifiers& found, const evaluation& e) const;
+  void count(const context& ctx, const identifiers& found, evaluation e) const;
+  verdict judge(const evaluation& e) const;
+  verdict treat(const evaluation& e, treatment how, double score) const;
+
+  smtp::dns::resolver* resolver_;
+  check_options options_;
+};
+
+}  // namespace gatepost::checks::dmarc
+
+#ifndef GATEPOST_SEPARATE_COMPILATION
+#include "checks/dmarc/impl/check.ipp"
+#endif
+
+#endif  // GATEPOST_CHECKS_DMARC_CHECK_HPP

@@ -1,0 +1,76 @@
+// Where reports may go: addresses outside the owner's domain have to agree (RFC 9990 §4, RFC 7489
+// §7.1).
+//
+// Sans-I/O, like the evaluator: it says which TXT records it needs, and has the list when there is
+// nothing left to ask. Only mailto: addresses are taken.
+//
+//     destinations d(policy);
+//     while (const auto q = d.next()) d.answer(ask(*q));
+//     for (const report_uri& to : d.verified()) ...
+#ifndef GATEPOST_CHECKS_DMARC_DESTINATIONS_HPP
+#define GATEPOST_CHECKS_DMARC_DESTINATIONS_HPP
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "checks/dmarc/evaluate.hpp"
+#include "checks/dmarc/record.hpp"
+#include "checks/dmarc/report.hpp"
+#include "smtp/config.hpp"
+#include "smtp/dns/answer.hpp"
+
+namespace gatepost::checks::dmarc {
+
+struct destination_options {
+  // Addresses of one record that are served, from the first on. RFC 9990 §3.5: up to the
+  // receiver's limit.
+  std::size_t addresses = 5;
+
+  // For rfc7489; outlives the destinations.
+  const public_suffix_list* suffixes = nullptr;
+};
+
+class destinations {
+ public:
+  // `uris`: rua, or ruf for failure reports.
+  GATEPOST_DECL destinations(std::string_view policy_domain, regime r, std::vector<report_uri> uris,
+                             destination_options options = {});
+  explicit destinations(const report_policy& p, destination_options options = {})
+      : destinations(p.domain, p.regime, p.published.rua, options) {}
+
+  // The name whose TXT records have to be asked for; nothing when all is known.
+  GATEPOST_DECL std::optional<std::string> next();
+  GATEPOST_DECL void answer(const smtp::dns::answer<std::string>& records);
+
+  const std::vector<report_uri>& verified() const { return verified_; }
+  // Some address could not be verified because the DNS did not answer: try again later.
+  bool incomplete() const { return incomplete_; }
+
+ private:
+  void begin();
+  bool settle_relation();
+  void take_permission(const smtp::dns::answer<std::string>& records);
+  void done_with_one();
+
+  std::string domain_;
+  evaluation_options walk_;
+  std::vector<report_uri> uris_;
+  std::size_t at_ = 0;
+  std::string host_;  // of the address that is being looked at; empty: not begun
+  std::unique_ptr<evaluator> relation_;
+  bool asks_permission_ = false;
+  std::vector<report_uri> verified_;
+  bool incomplete_ = false;
+};
+
+}  // namespace gatepost::checks::dmarc
+
+#ifndef GATEPOST_SEPARATE_COMPILATION
+#include "checks/dmarc/impl/destinations.ipp"
+#endif
+
+#endif  // GATEPOST_CHECKS_DMARC_DESTINATIONS_HPP

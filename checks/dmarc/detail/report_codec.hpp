@@ -1,0 +1,239 @@
+// Reports as octets: numbers of eight octets, low one first; texts with their length before them.
+#ifndef GATEPOST_CHECKS_DMARC_DETAIL_REPORT_CODEC_HPP
+#define GATEPOST_CHECKS_DMARC_DETAIL_REPORT_CODEC_HPP
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "checks/dmarc/report.hpp"
+#include "smtp/ip.hpp"
+
+namespace gatepost::checks::dmarc::detail {
+
+inline constexpr std::string_view report_magic = "gatepost dmarc reports 1\n";
+
+class report_encoder {
+ public:
+  void number(std::uint64_t n) {
+    for (int i = 0; i < 8; ++i) out_ += static_cast<char>(n >> (8 * i) & 255);
+  }
+  void text(std::string_view s) {
+    number(s.size());
+    out_ += s;
+  }
+  template <class E>
+  void choice(E e) {
+    out_ += static_cast<char>(e);
+  }
+  template <class T, class Each>
+  void list(const std::vector<T>& all, Each each) {
+    number(all.size());
+    for (const T& one : all) each(one);
+  }
+
+  void put(const report& r) {
+    put(r.policy);
+    number(static_cast<std::uint64_t>(r.begin.time_since_epoch().count()));
+    number(static_cast<std::uint64_t>(r.end.time_since_epoch().count()));
+    number(r.dropped);
+    list(r.rows, [this](const counted_row& row) {
+      number(row.count);
+      put(row.row);
+    });
+  }
+
+  std::string take() { return std::move(out_); }
+
+ private:
+  void put(const report_policy& p) {
+    text(p.domain);
+    choice(p.regime);
+    const dmarc::record& r = p.published;
+    for (const auto& tag : {r.p, r.sp, r.np}) choice(tag ? static_cast<int>(*tag) + 1 : 0);
+    choice(r.bad_policy);
+    choice(r.psd);
+    choice(r.testing);
+    choice(r.adkim);
+    choice(r.aspf);
+    for (const bool flag : {r.fo.all_fail, r.fo.any_fails, r.fo.dkim, r.fo.spf}) choice(flag);
+    text(r.fo_text);
+    for (const auto* uris : {&r.rua, &r.ruf}) {
+      list(*uris, [this](const report_uri& uri) {
+        text(uri.uri);
+        text(uri.address);
+        number(uri.max_octets);
+      });
+    }
+    number(r.pct);
+    number(r.ri);
+    list(r.problems, [this](const std::string& problem) { text(problem); });
+  }
+
+  void put(const report_row& row) {
+    text(row.source.text());
+    choice(row.passed);
+    choice(row.disposition);
+    choice(row.dkim_aligned);
+    choice(row.spf_aligned);
+    list(row.reasons, [this](const override_reason& reason) {
+      choice(reason.type);
+      text(reason.comment);
+    });
+    text(row.header_from);
+    text(row.envelope_from);
+    list(row.dkim, [this](const authenticated_dkim& s) {
+      text(s.domain);
+      text(s.selector);
+      choice(s.result);
+    });
+    choice(row.spf.has_value());
+    if (!row.spf) return;
+    text(row.spf->domain);
+    choice(row.spf->result);
+  }
+
+  std::string out_;
+};
+
+// Once something is wrong, all that is read is empty and good() stays false.
+class report_decoder {
+ public:
+  report_decoder(std::string_view text, std::size_t max_text) : in_(text), max_text_(max_text) {}
+
+  bool good() const { return good_; }
+  bool at_end() const { return in_.empty(); }
+
+  std::uint64_t number() {
+    const std::string_view octets = take(8);
+    std::uint64_t n = 0;
+    for (std::size_t i = 0; i < octets.size(); ++i)
+      n |= static_cast<std::uint64_t>(static_cast<unsigned char>(octets[i])) << (8 * i);
+    return n;
+  }
+  std::string text() {
+    const std::uint64_t size = number();
+    if (size > max_text_) good_ = false;
+    return std::string(take(good_ ? static_cast<std::size_t>(size) : 0));
+  }
+  template <class E>
+  E choice(E last) {
+    const std::string_view octet = take(1);
+    const auto n = octet.empty() ? 0u : static_cast<unsigned char>(octet.front());
+    if (n > static_cast<unsigned>(last)) good_ = false;
+    return good_ ? static_cast<E>(n) : E{};
+  }
+  bool flag() { return choice(1u) != 0; }
+  // Every element has an octet at least, so a wrong count cannot take memory.
+  template <class Each>
+  void list(std::size_t most, Each each) {
+    const std::uint64_t n = number();
+    if (n > most || n > in_.size()) good_ = false;
+    for (std::uint64_t i = 0; i < n && good_; ++i) each();
+  }
+
+  report read_report(std::size_t max_rows) {
+    report r;
+    r.policy = read_policy();
+    r.begin = std::chrono::sys_seconds(std::chrono::seconds(number() & max_time));
+    r.end = std::chrono::sys_seconds(std::chrono::seconds(number() & max_time));
+    r.dropped = number();
+    list(max_rows, [&] {
+      counted_row row;
+      row.count = number();
+      row.row = read_row();
+      r.rows.push_back(std::move(row));
+    });
+    return r;
+  }
+
+ private:
+  static constexpr std::uint64_t max_time = 0xffffffffffull;  // the year 36812
+
+  std::string_view take(std::size_t n) {
+    if (n > in_.size()) good_ = false;
+    if (!good_) return {};
+    const std::string_view out = in_.substr(0, n);
+    in_.remove_prefix(n);
+    return out;
+  }
+
+  std::optional<policy> read_tag() {
+    const auto n = choice(3u);
+    if (n == 0) return std::nullopt;
+    return static_cast<policy>(n - 1);
+  }
+
+  report_policy read_policy() {
+    report_policy p;
+    p.domain = text();
+    p.regime = choice(regime::rfc7489);
+    dmarc::record& r = p.published;
+    for (auto* tag : {&r.p, &r.sp, &r.np}) *tag = read_tag();
+    r.bad_policy = flag();
+    r.psd = choice(psd_flag::yes);
+    r.testing = flag();
+    r.adkim = choice(alignment_mode::strict);
+    r.aspf = choice(alignment_mode::strict);
+    for (bool* one : {&r.fo.all_fail, &r.fo.any_fails, &r.fo.dkim, &r.fo.spf}) *one = flag();
+    r.fo_text = text();
+    for (auto* uris : {&r.rua, &r.ruf}) {
+      list(max_report_uris, [&] {
+        report_uri uri;
+        uri.uri = text();
+        uri.address = text();
+        uri.max_octets = number();
+        uris->push_back(std::move(uri));
+      });
+    }
+    r.pct = static_cast<unsigned>(number());
+    r.ri = static_cast<std::uint32_t>(number());
+    list(max_problems, [&] { r.problems.push_back(text()); });
+    return p;
+  }
+
+  report_row read_row() {
+    report_row row;
+    const auto source = smtp::parse_ip_address(text());
+    if (!source) good_ = false;
+    if (source) row.source = *source;
+    row.passed = flag();
+    row.disposition = choice(policy::reject);
+    row.dkim_aligned = flag();
+    row.spf_aligned = flag();
+    list(max_problems, [&] {
+      override_reason reason;
+      reason.type = choice(override_type::other);
+      reason.comment = text();
+      row.reasons.push_back(std::move(reason));
+    });
+    row.header_from = text();
+    row.envelope_from = text();
+    list(max_report_signatures, [&] {
+      authenticated_dkim s;
+      s.domain = text();
+      s.selector = text();
+      s.result = choice(auth_result::permerror);
+      row.dkim.push_back(std::move(s));
+    });
+    if (!flag()) return row;
+    row.spf.emplace();
+    row.spf->domain = text();
+    row.spf->result = choice(auth_result::permerror);
+    return row;
+  }
+
+  // Of one record, of which each of up to 8000 short tags might have one.
+  static constexpr std::size_t max_problems = max_record_octets;
+
+  std::string_view in_;
+  std::size_t max_text_;
+  bool good_ = true;
+};
+
+}  // namespace gatepost::checks::dmarc::detail
+
+#endif  // GATEPOST_CHECKS_DMARC_DETAIL_REPORT_CODEC_HPP

@@ -1,0 +1,220 @@
+#ifndef GATEPOST_CHECKS_DMARC_IMPL_CHECK_IPP
+#define GATEPOST_CHECKS_DMARC_IMPL_CHECK_IPP
+
+#include <algorithm>
+#include <chrono>
+#include <stdexcept>
+#include <utility>
+
+#include "checks/auth_results.hpp"
+#include "checks/dmarc/check.hpp"
+
+namespace gatepost::checks::dmarc {
+namespace detail {
+
+inline constexpr smtp::fixed_reply odd_from_reply{
+    550, {5, 7, 1}, "DMARC: the message needs one From field with one author's domain (RFC 5322)"};
+inline constexpr smtp::fixed_reply dmarc_unknown{
+    451, {4, 4, 3}, "DMARC: the DNS did not answer, try again later"};
+
+// 0 to 99, the same for one message however often it is asked for: FNV-1a of its session and place.
+inline unsigned sample_of(const smtp::session_facts& facts) {
+  std::uint64_t h = 14695981039346656037ull;
+  const auto mix = [&h](unsigned char c) { h = (h ^ c) * 1099511628211ull; };
+  for (const char c : facts.id) mix(static_cast<unsigned char>(c));
+  for (std::uint32_t n = facts.transactions; n != 0; n >>= 8) mix(n & 255);
+  return static_cast<unsigned>((h ^ h >> 32) % 100);
+}
+
+// How bad an outcome is, where a message has several authors.
+inline int severity(const evaluation& e) {
+  switch (e.result) {
+    case result::fail: return 3 + static_cast<int>(e.disposition);
+    case result::temperror:
+    case result::permerror: return 2;
+    case result::none: return 1;
+    case result::pass: return 0;
+  }
+  return 0;
+}
+
+inline auth_method method_of(const evaluation& e) {
+  auth_method m{.method = "dmarc", .result = std::string(to_string(e.result))};
+  m.reason = e.reason;
+  if (e.record) {
+    m.comment =
+        "p=" + std::string(to_string(e.policy)) + " dis=" + std::string(to_string(e.disposition));
+  }
+  if (!e.author_domain.empty()) m.properties.push_back({"header", "from", e.author_domain});
+  // RFC 9989 §9.1
+  if (e.result == result::fail)
+    m.properties.push_back({"policy", "dmarc", std::string(to_string(e.disposition))});
+  return m;
+}
+
+inline std::string tag_text(const evaluation& e) {
+  std::string text(to_string(e.result));
+  if (!e.author_domain.empty()) text += " " + e.author_domain;
+  if (e.record) text += " p=" + std::string(to_string(e.policy));
+  if (e.result == result::fail) text += " dis=" + std::string(to_string(e.disposition));
+  for (const override_reason& why : e.overrides) text += " " + std::string(to_string(why.type));
+  return text;
+}
+
+}  // namespace detail
+
+GATEPOST_DECL check::check(smtp::dns::resolver& resolver, check_options options)
+    : resolver_(&resolver), options_(std::move(options)) {
+  if (options_.regime == regime::rfc7489 && options_.suffixes == nullptr)
+    throw std::invalid_argument("dmarc: RFC 7489 needs a public suffix list");
+}
+
+GATEPOST_DECL bool check::looks_at(const smtp::session_facts& facts) const {
+  if (facts.authenticated()) return false;
+  return !facts.unix_peer.empty() || !options_.exempt.contains(facts.client.address);
+}
+
+GATEPOST_DECL bool check::is_odd(const authors& who) const {
+  if (who.single()) return false;
+  const bool each = options_.on_odd_from == odd_from::evaluate_each && who.fields == 1 &&
+                    !who.malformed && !who.domains.empty();
+  return !each || who.domains.size() > options_.authors;
+}
+
+GATEPOST_DECL evaluation_options check::options_for(const context& ctx) const {
+  evaluation_options o;
+  o.regime = options_.regime;
+  o.suffixes = options_.suffixes.get();
+  o.sample = detail::sample_of(ctx.facts());
+  return o;
+}
+
+GATEPOST_DECL std::shared_ptr<check::work> check::begin(context& ctx) const {
+  auto w = std::make_shared<work>();
+  if (const auto& fields = ctx.fields()) w->who = read_authors(fields->fields);
+  if (is_odd(w->who)) return w;
+  for (const std::string& domain : w->who.domains)
+    w->each.push_back(std::make_shared<evaluator>(domain, options_for(ctx)));
+  return w;
+}
+
+GATEPOST_DECL asio::awaitable<void> check::look_up(std::shared_ptr<evaluator> e) const {
+  for (;;) {
+    const std::optional<question> q = e->next();
+    if (!q) co_return;
+    if (q->type == question::kind::txt) {
+      const smtp::dns::answer<std::string> found = co_await resolver_->txt(q->name);
+      e->answer(found);
+    } else {
+      const smtp::dns::answer<smtp::ip_address> found = co_await resolver_->a(q->name);
+      e->answer(found.status());
+    }
+  }
+}
+
+GATEPOST_DECL asio::awaitable<verdict> check::on_header_end(context& ctx) {
+  if (!looks_at(ctx.facts())) co_return verdict::pass();
+  const std::shared_ptr<work> w = begin(ctx);
+  ctx.transaction_notes().own<kept>(this).begun = w;
+  if (w->each.empty() && options_.on_odd_from != odd_from::ignore)
+    co_return verdict::refuse(detail::odd_from_reply);
+  for (const std::shared_ptr<evaluator>& e : w->each) co_await look_up(e);
+  co_return verdict::pass();
+}
+
+GATEPOST_DECL asio::awaitable<verdict> check::on_message(context& ctx) {
+  const std::shared_ptr<work> w = ctx.transaction_notes().own<kept>(this).begun;
+  if (!w || !looks_at(ctx.facts())) co_return verdict::pass();
+  const identifiers found = identifiers_of(ctx.transaction_notes());
+  for (const std::shared_ptr<evaluator>& e : w->each) {
+    e->judge(found);
+    co_await look_up(e);
+  }
+  evaluation outcome = strictest(*w);
+  override_locally(ctx, found, outcome);
+  publish(ctx, found, outcome);
+  co_return judge(outcome);
+}
+
+// Of several authors the worst one speaks for the message (RFC 9989 §11.5).
+GATEPOST_DECL evaluation check::strictest(const work& w) const {
+  if (w.each.empty()) {
+    evaluation none;
+    none.reason = "no single Author Domain";
+    return none;
+  }
+  const auto worst =
+      std::max_element(w.each.begin(), w.each.end(), [](const auto& a, const auto& b) {
+        return detail::severity(a->outcome()) < detail::severity(b->outcome());
+      });
+  return (*worst)->outcome();
+}
+
+GATEPOST_DECL void check::override_locally(const context& ctx, const identifiers& found,
+                                           evaluation& e) const {
+  const auto stands = [&e] { return e.result == result::fail && e.disposition != policy::none; };
+  const smtp::session_facts& facts = ctx.facts();
+  for (const trusted_forwarder& forwarder : options_.forwarders) {
+    if (!stands() || !facts.unix_peer.empty()) break;
+    if (forwarder.networks.contains(facts.client.address))
+      e.override_by(forwarder.type, forwarder.comment);
+  }
+  // RFC 8617 §7.2.1
+  if (stands() && options_.trust_arc && found.arc && found.arc->dmarc_pass) {
+    const std::string& told = found.arc->comment;
+    e.override_by(override_type::local_policy,
+                  told.empty() ? "arc=pass as.d=" + found.arc->sealer : told);
+  }
+  if (!stands() || !options_.local_policy) return;
+  if (auto why = options_.local_policy(ctx, e)) e.override_by(why->type, std::move(why->comment));
+}
+
+GATEPOST_DECL void check::publish(const context& ctx, const identifiers& found,
+                                  const evaluation& e) const {
+  add_auth_result(ctx.transaction_notes(), detail::method_of(e));
+  ctx.transaction_notes().emplace<outcome_note>(outcome_note{e});
+  if (options_.on_outcome) options_.on_outcome(ctx, e, found);
+  if (options_.reports != nullptr && reportable(e) && ctx.facts().unix_peer.empty())
+    count(ctx, found, e);
+}
+
+// Reports tell what is really done.
+GATEPOST_DECL void check::count(const context& ctx, const identifiers& found, evaluation e) const {
+  if (e.disposition == policy::reject && options_.on_reject != treatment::refuse)
+    e.override_by(override_type::local_policy, "not refused, but held or marked",
+                  policy::quarantine);
+  const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  options_.reports->add(policy_of(e, options_.regime),
+                        row_of(e, found, ctx.facts().client.address,
+                               ctx.envelope().reverse_path().canonical_domain()),
+                        now);
+}
+
+GATEPOST_DECL verdict check::judge(const evaluation& e) const {
+  if (e.result == result::temperror && options_.defer_on_temperror)
+    return verdict::defer(detail::dmarc_unknown);
+  if (e.result == result::fail && e.disposition == policy::reject)
+    return treat(e, options_.on_reject, options_.reject_score);
+  if (e.result == result::fail && e.disposition == policy::quarantine)
+    return treat(e, options_.on_quarantine, options_.quarantine_score);
+  return verdict::pass().add_tag("dmarc", detail::tag_text(e));
+}
+
+GATEPOST_DECL verdict check::treat(const evaluation& e, treatment how, double score) const {
+  switch (how) {
+    case treatment::refuse:
+      return verdict::refuse(smtp::reply(550, options_.refusal,
+                                         "Email rejected per DMARC policy for " + e.author_domain));
+    case treatment::hold:
+      return verdict::hold("DMARC policy of " + e.author_domain)
+          .add_tag("dmarc", detail::tag_text(e));
+    case treatment::mark: break;
+  }
+  verdict v = verdict::pass().add_tag("dmarc", detail::tag_text(e));
+  if (score != 0) v.score(score);
+  return v;
+}
+
+}  // namespace gatepost::checks::dmarc
+
+#endif  // GATEPOST_CHECKS_DMARC_IMPL_CHECK_IPP

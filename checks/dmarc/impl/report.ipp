@@ -1,0 +1,81 @@
+#ifndef GATEPOST_CHECKS_DMARC_IMPL_REPORT_IPP
+#define GATEPOST_CHECKS_DMARC_IMPL_REPORT_IPP
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+#include "checks/dmarc/report.hpp"
+
+namespace gatepost::checks::dmarc {
+namespace detail {
+
+// RFC 9990 §3.1.3: strictly aligned passes, relaxed ones, other passes, the rest.
+inline int signature_rank(const authenticated_dkim& s, const identifier_alignment* aligned,
+                          std::string_view author) {
+  if (s.result != auth_result::pass) return 3;
+  if (canonical_name(s.domain) == author) return 0;
+  return aligned != nullptr && aligned->result == mechanism_result::pass ? 1 : 2;
+}
+
+}  // namespace detail
+
+GATEPOST_DECL bool reportable(const evaluation& e) {
+  // RFC 9989 §4.7 rua: none without one.
+  return e.record && !e.record->rua.empty() &&
+         (e.result == result::pass || e.result == result::fail);
+}
+
+GATEPOST_DECL report_policy policy_of(const evaluation& e, dmarc::regime regime) {
+  return {.domain = e.record_domain, .regime = regime, .published = *e.record};
+}
+
+GATEPOST_DECL report_row row_of(const evaluation& e, const identifiers& found,
+                                const smtp::ip_address& source, std::string_view envelope_from) {
+  report_row row;
+  row.source = source;
+  row.passed = e.result == result::pass;
+  row.disposition = e.disposition;
+  row.dkim_aligned = e.dkim == mechanism_result::pass;
+  row.spf_aligned = e.spf == mechanism_result::pass;
+  row.reasons = e.overrides;
+  row.header_from = e.author_domain;
+  row.envelope_from = envelope_from;
+  row.spf = found.spf;
+  std::vector<std::pair<int, const authenticated_dkim*>> ranked;
+  for (std::size_t i = 0; i < found.dkim.size(); ++i) {
+    const auto* aligned = i < e.dkim_each.size() ? &e.dkim_each[i] : nullptr;
+    ranked.emplace_back(detail::signature_rank(found.dkim[i], aligned, e.author_domain),
+                        &found.dkim[i]);
+  }
+  std::stable_sort(ranked.begin(), ranked.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  ranked.resize(std::min(ranked.size(), max_report_signatures));
+  for (const auto& [rank, signature] : ranked) row.dkim.push_back(*signature);
+  return row;
+}
+
+GATEPOST_DECL std::size_t hash_of(const report_row& row) {
+  std::size_t h = 0;
+  const auto mix = [&h](std::size_t value) { h = h * 1099511628211u + value; };
+  const auto text = [&](std::string_view s) { mix(std::hash<std::string_view>()(s)); };
+  text(row.source.text());
+  mix(static_cast<std::size_t>(row.disposition) * 8 + (row.passed ? 4 : 0) +
+      (row.dkim_aligned ? 2 : 0) + (row.spf_aligned ? 1 : 0));
+  text(row.header_from);
+  text(row.envelope_from);
+  for (const authenticated_dkim& s : row.dkim) {
+    text(s.domain);
+    text(s.selector);
+    mix(static_cast<std::size_t>(s.result));
+  }
+  if (row.spf) {
+    text(row.spf->domain);
+    mix(static_cast<std::size_t>(row.spf->result));
+  }
+  return h;
+}
+
+}  // namespace gatepost::checks::dmarc
+
+#endif  // GATEPOST_CHECKS_DMARC_IMPL_REPORT_IPP

@@ -1,0 +1,104 @@
+// This header stands alone.
+#include "checks/auth_results_check.hpp"
+
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "checks/testing.hpp"
+
+namespace gatepost::checks {
+namespace {
+
+// Leaves a result for the session at HELO and one for each message.
+class finder final : public check {
+ public:
+  std::string_view name() const override { return "finder"; }
+  asio::awaitable<verdict> on_helo(context& ctx) override {
+    add_auth_result(ctx.notes(), {.method = "iprev", .result = "pass"});
+    co_return verdict::pass();
+  }
+  asio::awaitable<verdict> on_mail(context& ctx) override {
+    add_auth_result(ctx.transaction_notes(), {.method = "spf", .result = "pass"});
+    co_return verdict::pass();
+  }
+};
+
+smtp::verdict send(trial& t, const std::string& message) {
+  t.helo("client.example");
+  t.mail("<a@example.com>");
+  t.rcpt("<b@example.org>");
+  return t.message(message);
+}
+
+std::string added(const smtp::verdict& v) {
+  std::string all;
+  if (v.has_effects())
+    for (const auto& field : v.what_else().add_headers) all += field.name + ": " + field.value;
+  return all;
+}
+
+std::size_t erased(const smtp::verdict& v) {
+  return v.has_effects() ? v.what_else().erased.size() : 0;
+}
+
+constexpr const char* forged =
+    "From: a@example.com\r\nAuthentication-Results: MX.example.org; dmarc=pass\r\n\r\nx\r\n";
+
+TEST(AuthResultsCheck, WritesWhatBothScopesHold) {
+  trial t;
+  t.add<finder>();
+  t.add<auth_results>(auth_results_options{.authserv_id = "mx.example.org"});
+  EXPECT_EQ(added(send(t, "From: a@example.com\r\n\r\nx\r\n")),
+            "Authentication-Results: mx.example.org; iprev=pass; spf=pass");
+  // The next message of the session: what was found for the first one is gone.
+  t.mail("<a@example.com>");
+  t.rcpt("<b@example.org>");
+  EXPECT_EQ(added(t.message("From: a@example.com\r\n\r\nx\r\n")),
+            "Authentication-Results: mx.example.org; iprev=pass; spf=pass");
+}
+
+TEST(AuthResultsCheck, TakesForgedFieldsAway) {
+  trial t;
+  t.add<auth_results>(auth_results_options{.authserv_id = "mx.example.org"});
+  const smtp::verdict v = send(t, forged);
+  EXPECT_EQ(added(v), "");
+  ASSERT_EQ(erased(v), 1u);
+  smtp::header_edits edits;
+  edits.erase(v.what_else().erased[0]);
+  EXPECT_EQ(edits.apply_to(forged), "From: a@example.com\r\n\r\nx\r\n");
+
+  trial other;
+  other.add<auth_results>(
+      auth_results_options{.authserv_id = "inner.example.org", .other_ids = {"mx.example.org"}});
+  EXPECT_EQ(erased(send(other, forged)), 1u);
+}
+
+TEST(AuthResultsCheck, BelievesTrustedClients) {
+  auth_results_options options{.authserv_id = "mx.example.org"};
+  options.trusted = smtp::network_set::loopback();
+  trial t;
+  t.add<auth_results>(std::move(options));
+  t.facts().client.address = *smtp::parse_ip_address("127.0.0.1");
+  EXPECT_EQ(erased(send(t, forged)), 0u);
+}
+
+TEST(AuthResultsCheck, Options) {
+  trial t;
+  t.add<auth_results>(auth_results_options{.authserv_id = "mx.example.org", .write_none = true});
+  EXPECT_EQ(added(send(t, "From: a@example.com\r\n\r\nx\r\n")),
+            "Authentication-Results: mx.example.org; none");
+  EXPECT_THROW(auth_results{auth_results_options{}}, std::invalid_argument);
+
+  trial submission;
+  submission.add<auth_results>(auth_results_options{.authserv_id = "mx.example.org"});
+  submission.facts().auth_identity = "me";
+  submission.facts().auth_mechanism = "PLAIN";
+  EXPECT_EQ(added(send(submission, "From: a@example.com\r\n\r\nx\r\n")),
+            "Authentication-Results: mx.example.org; auth=pass (PLAIN)");
+}
+
+}  // namespace
+}  // namespace gatepost::checks

@@ -1,0 +1,188 @@
+// This header stands alone.
+#include "checks/dmarc/check.hpp"
+
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "checks/auth_results.hpp"
+#include "checks/auth_results_check.hpp"
+#include "checks/testing.hpp"
+#include "smtp/testing/fake_resolver.hpp"
+
+namespace gatepost::checks::dmarc {
+namespace {
+
+// Stands for SPF and DKIM.
+class authenticates final : public checks::check {
+ public:
+  explicit authenticates(identifiers found) : found_(std::move(found)) {}
+  std::string_view name() const override { return "authenticates"; }
+  asio::awaitable<verdict> on_message(context& ctx) override {
+    identifiers_of(ctx.transaction_notes()) = found_;
+    co_return verdict::pass();
+  }
+
+ private:
+  identifiers found_;
+};
+
+identifiers spf(const std::string& domain) {
+  identifiers found;
+  found.spf = authenticated_spf{domain, auth_result::pass};
+  return found;
+}
+
+class DmarcCheck : public testing::Test {
+ protected:
+  smtp::verdict send(check_options options, identifiers found,
+                     const std::string& from = "a@example.com") {
+    trial t;
+    t.add<authenticates>(std::move(found));
+    t.add<check>(dns_, std::move(options));
+    t.add<auth_results>(auth_results_options{.authserv_id = "mx"});
+    t.facts().id = "session";
+    t.facts().client.address = *smtp::parse_ip_address("192.0.2.7");
+    t.facts().auth_identity = identity_;
+    t.mail("<a@bounce.example>");
+    t.rcpt("<b@example.org>");
+    return t.message((from.empty() ? "" : "From: " + from + "\r\n") + "Subject: x\r\n\r\nx\r\n");
+  }
+  static std::string header(const smtp::verdict& v) {
+    return v.has_effects() && !v.what_else().add_headers.empty()
+               ? v.what_else().add_headers[0].value
+               : "";
+  }
+  static std::string tag(const smtp::verdict& v) {
+    return v.has_effects() && !v.what_else().tags.empty() ? v.what_else().tags[0].value : "";
+  }
+
+  smtp::testing::fake_resolver dns_;
+  std::string identity_;
+};
+
+TEST_F(DmarcCheck, Refuses) {
+  dns_.add_txt("_dmarc.example.com", {"v=DMARC1; p=reject"});
+  const auto v = send({}, spf("other.example"));
+  EXPECT_EQ(v.kind(), smtp::decision::refuse);
+  EXPECT_EQ(v.reply().to_string(), "550 5.7.1 Email rejected per DMARC policy for example.com");
+  EXPECT_EQ(send({.refusal = {5, 7, 26}}, {}).reply().enhanced(), (smtp::enhanced_code{5, 7, 26}));
+  EXPECT_TRUE(send({}, spf("example.com")).passes());
+}
+
+TEST_F(DmarcCheck, WritesItsResult) {
+  dns_.add_txt("_dmarc.example.com", {"v=DMARC1; p=quarantine"});
+  auto v = send({}, spf("example.com"));
+  EXPECT_EQ(header(v), "mx; dmarc=pass (p=quarantine dis=none) header.from=example.com");
+  EXPECT_EQ(tag(v), "pass example.com p=quarantine");
+  v = send({.quarantine_score = 2.5}, {});
+  EXPECT_TRUE(v.passes());
+  EXPECT_EQ(header(v),
+            "mx; dmarc=fail (p=quarantine dis=quarantine) header.from=example.com "
+            "policy.dmarc=quarantine");
+  EXPECT_EQ(tag(v), "fail example.com p=quarantine dis=quarantine");
+  EXPECT_EQ(v.what_else().score, 2.5);
+  EXPECT_EQ(send({.on_quarantine = treatment::hold}, {}).kind(), smtp::decision::hold);
+  EXPECT_EQ(send({.on_quarantine = treatment::refuse}, {}).kind(), smtp::decision::refuse);
+  v = send({}, {}, "a@nothing.example");
+  EXPECT_EQ(header(v), "mx; dmarc=none reason=\"no DMARC record\" header.from=nothing.example");
+}
+
+TEST_F(DmarcCheck, TemporaryTrouble) {
+  dns_.fails("_dmarc.example.com", "timeout");
+  EXPECT_TRUE(send({}, {}).passes());
+  const auto v = send({.defer_on_temperror = true}, {});
+  EXPECT_EQ(v.reply().code(), 451);
+  EXPECT_EQ(v.reply().enhanced(), (smtp::enhanced_code{4, 4, 3}));
+}
+
+TEST_F(DmarcCheck, OddFromFields) {
+  dns_.add_txt("_dmarc.example.com", {"v=DMARC1; p=reject"})
+      .add_txt("_dmarc.example.net", {"v=DMARC1; p=none"});
+  const std::string two = "a@example.net, b@example.com";
+  for (const std::string& from : {std::string(), two, std::string("nobody"),
+                                  std::string("a@example.net\r\nFrom: b@example.com")}) {
+    EXPECT_TRUE(send({}, {}, from).passes()) << from;
+    EXPECT_EQ(send({.on_odd_from = odd_from::refuse}, {}, from).reply().code(), 550) << from;
+  }
+  const check_options each{.on_odd_from = odd_from::evaluate_each};
+  auto v = send(each, spf("example.net"), two);
+  EXPECT_EQ(v.reply().text(), "Email rejected per DMARC policy for example.com");
+  EXPECT_TRUE(send(each, spf("example.com"), two).passes());
+  EXPECT_EQ(send(each, {}, "nobody").reply().code(), 550);
+  EXPECT_EQ(
+      send(each, {}, "a@1.example,a@2.example,a@3.example,a@4.example,a@5.example").reply().code(),
+      550);
+}
+
+TEST_F(DmarcCheck, WhoIsNotLookedAt) {
+  dns_.add_txt("_dmarc.example.com", {"v=DMARC1; p=reject"});
+  check_options options;
+  options.exempt = *smtp::parse_network_set("192.0.2.0/24");
+  EXPECT_TRUE(send(options, {}).passes());
+  identity_ = "me";
+  EXPECT_TRUE(send({}, {}).passes());
+  EXPECT_TRUE(dns_.asked().empty());
+}
+
+TEST_F(DmarcCheck, LocalOverrides) {
+  dns_.add_txt("_dmarc.example.com", {"v=DMARC1; p=reject"});
+  check_options options;
+  options.forwarders.push_back({.networks = *smtp::parse_network_set("192.0.2.7")});
+  EXPECT_EQ(tag(send(options, {})), "fail example.com p=reject dis=none trusted_forwarder");
+
+  options = {};
+  options.local_policy = [](const context&, const evaluation& e) {
+    EXPECT_EQ(e.disposition, policy::reject);
+    return override_reason{override_type::mailing_list, "list"};
+  };
+  EXPECT_EQ(tag(send(options, {})), "fail example.com p=reject dis=none mailing_list");
+
+  identifiers found;
+  found.arc = trusted_arc{.sealer = "list.example", .dmarc_pass = true};
+  EXPECT_EQ(tag(send({}, found)), "fail example.com p=reject dis=none local_policy");
+  EXPECT_FALSE(send({.trust_arc = false}, found).passes());
+  found.arc->dmarc_pass = false;
+  EXPECT_FALSE(send({}, found).passes());
+}
+
+TEST_F(DmarcCheck, CountsForReports) {
+  dns_.add_txt("_dmarc.example.com", {"v=DMARC1; p=reject; rua=mailto:a@example.com"});
+  memory_report_store store;
+  int told = 0;
+  check_options options;
+  options.reports = &store;
+  options.on_outcome = [&](const context&, const evaluation&, const identifiers&) { ++told; };
+  send(options, spf("other.example"));
+  send(options, spf("other.example"));
+  send(options, spf("example.com"));
+  options.on_reject = treatment::mark;
+  send(options, spf("other.example"));
+  EXPECT_EQ(told, 4);
+  const auto due = store.take(std::chrono::sys_seconds::max(), std::chrono::seconds(0));
+  ASSERT_EQ(due.size(), 1u);
+  ASSERT_EQ(due[0].rows.size(), 3u);
+  const report_row& row = due[0].rows[0].row;
+  EXPECT_EQ(due[0].rows[0].count, 2u);
+  EXPECT_EQ(row.source.text(), "192.0.2.7");
+  EXPECT_EQ(row.disposition, policy::reject);
+  EXPECT_EQ(row.envelope_from, "bounce.example");
+  EXPECT_EQ(row.header_from, "example.com");
+  EXPECT_TRUE(due[0].rows[1].row.passed);
+  EXPECT_EQ(due[0].rows[2].row.disposition, policy::quarantine);
+  EXPECT_EQ(due[0].rows[2].row.reasons[0].type, override_type::local_policy);
+}
+
+TEST_F(DmarcCheck, ByPublicSuffixes) {
+  EXPECT_THROW(check(dns_, {.regime = regime::rfc7489}), std::invalid_argument);
+  dns_.add_txt("_dmarc.example.com", {"v=DMARC1; p=reject; np=none"});
+  check_options options{.regime = regime::rfc7489};
+  options.suffixes = std::make_shared<public_suffix_list>(*public_suffix_list::system());
+  EXPECT_FALSE(send(options, {}, "a@ghost.example.com").passes());
+  EXPECT_TRUE(send({}, {}, "a@ghost.example.com").passes());
+}
+
+}  // namespace
+}  // namespace gatepost::checks::dmarc

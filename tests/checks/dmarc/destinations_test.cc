@@ -1,0 +1,112 @@
+// This header stands alone.
+#include "checks/dmarc/destinations.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace gatepost::checks::dmarc {
+namespace {
+
+using std::chrono::seconds;
+using txt_answer = smtp::dns::answer<std::string>;
+using zone = std::map<std::string, std::vector<std::string>>;
+
+// A record that reads "fails" is a failure of the DNS.
+std::vector<std::string> run(destinations& d, const zone& dns) {
+  std::vector<std::string> asked;
+  while (const auto name = d.next()) {
+    asked.push_back(*name);
+    if (asked.size() > 100) break;
+    const auto found = dns.find(*name);
+    if (found == dns.end())
+      d.answer(txt_answer::no_such_name(seconds(60)));
+    else if (found->second[0] == "fails")
+      d.answer(txt_answer::temporary_failure("timeout"));
+    else
+      d.answer(txt_answer::found(found->second, seconds(60)));
+  }
+  return asked;
+}
+
+std::vector<std::string> verified(const std::string& domain, const std::string& rua,
+                                  const zone& dns) {
+  destinations d(domain, regime::rfc9989, parse_report_uris(rua));
+  run(d, dns);
+  std::vector<std::string> out;
+  for (const report_uri& uri : d.verified()) out.push_back(uri.address);
+  return out;
+}
+
+using addresses = std::vector<std::string>;
+
+TEST(Destinations, InsideNeedNoPermission) {
+  EXPECT_EQ(verified("example.org", "mailto:a@example.org,mailto:b@Sub.Example.org", {}),
+            (addresses{"a@example.org", "b@Sub.Example.org"}));
+  EXPECT_EQ(verified("xn--bcher-kva.example",
+                     "mailto:a@b\xc3\xbc"
+                     "cher.example",
+                     {})
+                .size(),
+            1u);
+  // Of one organization, though not below the policy's domain.
+  const zone dns = {{"_dmarc.example.org", {"v=DMARC1; p=none; aspf=s"}},
+                    {"_dmarc.mail.example.org", {"v=DMARC1; p=none; aspf=s"}}};
+  EXPECT_EQ(verified("mail.example.org", "mailto:a@example.org,mailto:b@rua.example.org", dns),
+            (addresses{"a@example.org", "b@rua.example.org"}));
+}
+
+// RFC 9990 §4
+TEST(Destinations, OutsideNeedOne) {
+  const std::string rua = "mailto:reports@red.example.net";
+  const std::string name = "blue.example.com._report._dmarc.red.example.net";
+  EXPECT_EQ(verified("blue.example.com", rua, {}), addresses{});
+  EXPECT_EQ(verified("blue.example.com", rua, {{name, {"v=DMARC1"}}}),
+            addresses{"reports@red.example.net"});
+  EXPECT_EQ(verified("blue.example.com", rua, {{name, {"hello", "v=DMARC1;"}}}),
+            addresses{"reports@red.example.net"});
+  EXPECT_EQ(verified("blue.example.com", rua, {{name, {"v=DMARC2", "p=none"}}}), addresses{});
+  // Step 9.
+  EXPECT_EQ(
+      verified("blue.example.com", rua, {{name, {"v=DMARC1; rua=mailto:other@red.example.net"}}}),
+      addresses{"other@red.example.net"});
+  EXPECT_EQ(
+      verified("blue.example.com", rua, {{name, {"v=DMARC1; rua=mailto:victim@example.edu"}}}),
+      addresses{});
+  destinations d("blue.example.com", regime::rfc9989, parse_report_uris(rua));
+  EXPECT_TRUE(run(d, {{name, {"fails"}}}).size() >= 1);
+  EXPECT_TRUE(d.verified().empty());
+  EXPECT_TRUE(d.incomplete());
+}
+
+TEST(Destinations, WhatIsLeftOut) {
+  EXPECT_EQ(verified("example.org", "https://example.org/r,mailto:a@[192.0.2.1]", {}), addresses{});
+  EXPECT_EQ(verified("", "mailto:a@example.org", {}), addresses{});
+  const std::string one = "mailto:a@example.org,";
+  EXPECT_EQ(verified("example.org", one + one + one + one + one + one + one, {}).size(), 5u);
+  // RFC 9990 §4 step 4: a name that the DNS cannot hold.
+  std::string deep;
+  for (int i = 0; i < 30; ++i) deep += "abcdef.";
+  const std::string far = "mailto:a@" + deep + "example.net";
+  destinations d("a.very.long.name.of.a.domain.example.org", regime::rfc9989,
+                 parse_report_uris(far));
+  for (const std::string& name : run(d, {})) EXPECT_LE(name.size(), 253u);
+  EXPECT_TRUE(d.verified().empty());
+}
+
+TEST(Destinations, ByPublicSuffixes) {
+  const auto suffixes = public_suffix_list::system();
+  ASSERT_TRUE(suffixes);
+  report_policy p{.domain = "mail.example.org", .regime = regime::rfc7489};
+  p.published = *parse_record("v=DMARC1; p=none; rua=mailto:a@example.org,mailto:b@example.net");
+  destinations d(p, {.suffixes = &*suffixes});
+  const zone dns = {{"_dmarc.mail.example.org", {"v=DMARC1; p=none"}}};
+  EXPECT_EQ(run(d, dns).back(), "mail.example.org._report._dmarc.example.net");
+  ASSERT_EQ(d.verified().size(), 1u);
+  EXPECT_EQ(d.verified()[0].address, "a@example.org");
+}
+
+}  // namespace
+}  // namespace gatepost::checks::dmarc
