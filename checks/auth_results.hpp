@@ -95,8 +95,11 @@ struct collected_auth_results {
 
 GATEPOST_DECL void add_auth_result(notes& where, auth_method found);
 
-// What both scopes hold, in an order that does not depend on who was faster: auth, iprev, spf,
-// dkim, arc, dmarc, then others by name; of one method as they were added.
+// An order that does not depend on who was faster: auth, iprev, spf, dkim, arc, dmarc, then others
+// by name; of one method as they were.
+GATEPOST_DECL void sort_auth_results(std::vector<auth_method>& methods);
+
+// What both scopes hold, in that order.
 GATEPOST_DECL std::vector<auth_method> all_auth_results(const notes& session,
                                                         const notes& transaction);
 

@@ -165,6 +165,9 @@ class scanner {
     return std::nullopt;
   }
 
+  // A comment, if one begins here. False where it is not closed.
+  bool skip_comment_here() { return at_end() || text_[at_] != '(' || skip_comment(); }
+
  private:
   bool skip_comment() {
     for (std::size_t depth = 0; !at_end();) {
@@ -339,12 +342,17 @@ GATEPOST_DECL smtp::result<auth_results_view> parse_auth_results(
 GATEPOST_DECL std::string authserv_id_of(std::string_view value) {
   detail::auth::scanner in(value);
   if (!in.skip_blanks()) return {};
-  const std::size_t begin = in.position();
-  if (auto quoted = in.take_quoted()) return *std::move(quoted);
-  in.back_to(begin);
-  return std::string(in.take_while([](char c) {
-    return !detail::auth::is_blank(c) && c != ';' && c != '(' && c != '"' && c != '/' && c != ',';
-  }));
+  const auto plain = [](char c) {
+    return !detail::auth::is_blank(c) &&
+           std::string_view(";(\"/,").find(c) == std::string_view::npos;
+  };
+  // mx."example"(comment).org: some program may take that for one word.
+  std::string id;
+  for (std::size_t begin = in.position();; begin = in.position()) {
+    id += in.take_while(plain);
+    if (auto quoted = in.take_quoted()) id += *quoted;
+    if (!in.skip_comment_here() || in.position() == begin) return id;
+  }
 }
 
 GATEPOST_DECL bool same_authserv_id(std::string_view a, std::string_view b) {
@@ -370,17 +378,26 @@ GATEPOST_DECL void add_auth_result(notes& where, auth_method found) {
   collected->methods.push_back(std::move(found));
 }
 
+GATEPOST_DECL void sort_auth_results(std::vector<auth_method>& methods) {
+  const auto before = [](const auth_method& a, const auth_method& b) {
+    const auto left = detail::auth::rank_of(a.method);
+    const auto right = detail::auth::rank_of(b.method);
+    return left != right ? left < right : a.method < b.method;
+  };
+  // Behind its equals, so that those stay in order; there are a handful.
+  std::vector<auth_method> sorted;
+  for (auth_method& m : methods)
+    sorted.insert(std::upper_bound(sorted.begin(), sorted.end(), m, before), std::move(m));
+  methods = std::move(sorted);
+}
+
 GATEPOST_DECL std::vector<auth_method> all_auth_results(const notes& session,
                                                         const notes& transaction) {
   std::vector<auth_method> all;
   for (const notes* scope : {&session, &transaction})
     if (const auto* found = scope->find<collected_auth_results>())
       all.insert(all.end(), found->methods.begin(), found->methods.end());
-  std::stable_sort(all.begin(), all.end(), [](const auth_method& a, const auth_method& b) {
-    const auto left = detail::auth::rank_of(a.method);
-    const auto right = detail::auth::rank_of(b.method);
-    return left != right ? left < right : a.method < b.method;
-  });
+  sort_auth_results(all);
   return all;
 }
 

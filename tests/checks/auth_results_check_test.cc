@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "checks/spf/outcome.hpp"
 #include "checks/testing.hpp"
 
 namespace gatepost::checks {
@@ -58,6 +59,32 @@ TEST(AuthResultsCheck, WritesWhatBothScopesHold) {
   t.rcpt("<b@example.org>");
   EXPECT_EQ(added(t.message("From: a@example.com\r\n\r\nx\r\n")),
             "Authentication-Results: mx.example.org; iprev=pass; spf=pass");
+}
+
+// Stands for spf::check.
+class says_spf final : public check {
+ public:
+  std::string_view name() const override { return "says_spf"; }
+  asio::awaitable<verdict> on_mail(context& ctx) override {
+    spf::helo_note& helo = ctx.notes().emplace<spf::helo_note>();
+    helo.outcome.identity = spf::identity::helo;
+    helo.outcome.domain = "client.example";
+    spf::mail_note& mail = ctx.transaction_notes().emplace<spf::mail_note>();
+    mail.outcome.result = spf::result::temperror;
+    mail.outcome.sender = "a@example.com";
+    mail.outcome.problem = "timeout";
+    add_auth_result(ctx.transaction_notes(), {.method = "dmarc", .result = "pass"});
+    co_return verdict::pass();
+  }
+};
+
+TEST(AuthResultsCheck, TellsOfSpf) {
+  trial t;
+  t.add<says_spf>();
+  t.add<auth_results>(auth_results_options{.authserv_id = "mx"});
+  EXPECT_EQ(added(send(t, "From: a@example.com\r\n\r\nx\r\n")),
+            "Authentication-Results: mx; spf=none smtp.helo=client.example; spf=temperror "
+            "reason=timeout smtp.mailfrom=a@example.com; dmarc=pass");
 }
 
 TEST(AuthResultsCheck, TakesForgedFieldsAway) {

@@ -170,6 +170,8 @@ TEST(AuthResults, FindsForgedFields) {
       "Authentication-Results: mx.example.org/1; spf=pass\r\n"
       "Authentication-Results: b\xc3\x9c"
       "cher.example; spf=pass\r\n"
+      "Authentication-Results: \"mx.exam\"ple.org; spf=pass\r\n"
+      "Authentication-Results: mx.(x)example.org; spf=pass\r\n"
       "Authentication-Results: notmx.example.org; spf=pass\r\n"
       "X-Authentication-Results: mx.example.org; spf=pass\r\n\r\n";
   const auto read = smtp::read_header(header);

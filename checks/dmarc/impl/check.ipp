@@ -8,6 +8,7 @@
 
 #include "checks/auth_results.hpp"
 #include "checks/dmarc/check.hpp"
+#include "checks/dmarc/gather.hpp"
 
 namespace gatepost::checks::dmarc {
 namespace detail {
@@ -125,7 +126,7 @@ GATEPOST_DECL asio::awaitable<verdict> check::on_header_end(context& ctx) {
 GATEPOST_DECL asio::awaitable<verdict> check::on_message(context& ctx) {
   const std::shared_ptr<work> w = ctx.transaction_notes().own<kept>(this).begun;
   if (!w || !looks_at(ctx.facts())) co_return verdict::pass();
-  const identifiers found = identifiers_of(ctx.transaction_notes());
+  const identifiers found = gather(ctx.transaction_notes());
   for (const std::shared_ptr<evaluator>& e : w->each) {
     e->judge(found);
     co_await look_up(e);

@@ -1,9 +1,7 @@
 #ifndef GATEPOST_CHECKS_DMARC_IMPL_REPORT_IPP
 #define GATEPOST_CHECKS_DMARC_IMPL_REPORT_IPP
 
-#include <algorithm>
 #include <functional>
-#include <utility>
 
 #include "checks/dmarc/report.hpp"
 
@@ -42,16 +40,13 @@ GATEPOST_DECL report_row row_of(const evaluation& e, const identifiers& found,
   row.header_from = e.author_domain;
   row.envelope_from = envelope_from;
   row.spf = found.spf;
-  std::vector<std::pair<int, const authenticated_dkim*>> ranked;
-  for (std::size_t i = 0; i < found.dkim.size(); ++i) {
-    const auto* aligned = i < e.dkim_each.size() ? &e.dkim_each[i] : nullptr;
-    ranked.emplace_back(detail::signature_rank(found.dkim[i], aligned, e.author_domain),
-                        &found.dkim[i]);
+  for (int rank = 0; rank <= 3; ++rank) {
+    for (std::size_t i = 0; i < found.dkim.size(); ++i) {
+      const auto* aligned = i < e.dkim_each.size() ? &e.dkim_each[i] : nullptr;
+      const bool now = detail::signature_rank(found.dkim[i], aligned, e.author_domain) == rank;
+      if (now && row.dkim.size() < max_report_signatures) row.dkim.push_back(found.dkim[i]);
+    }
   }
-  std::stable_sort(ranked.begin(), ranked.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
-  ranked.resize(std::min(ranked.size(), max_report_signatures));
-  for (const auto& [rank, signature] : ranked) row.dkim.push_back(*signature);
   return row;
 }
 
