@@ -1,0 +1,82 @@
+#ifndef GATEPOST_CHECKS_DKIM_IMPL_CANONICAL_IPP
+#define GATEPOST_CHECKS_DKIM_IMPL_CANONICAL_IPP
+
+#include "checks/dkim/canonical.hpp"
+#include "smtp/utf8.hpp"
+
+namespace gatepost::checks::dkim {
+namespace detail {
+
+inline bool is_wsp(char c) { return c == ' ' || c == '\t'; }
+
+// Above this no octet is special in a body.
+inline bool is_graphic(char c) { return static_cast<unsigned char>(c) > ' '; }
+
+// RFC 6376 §3.4.2: unfolded, each run of white space one blank, none at the ends.
+inline void append_relaxed_value(std::string& out, std::string_view value) {
+  bool space = false;
+  bool begun = false;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    if (value[i] == '\r' && i + 1 < value.size() && value[i + 1] == '\n') {
+      ++i;
+    } else if (is_wsp(value[i])) {
+      space = true;
+    } else {
+      if (space && begun) out += ' ';
+      space = false;
+      begun = true;
+      out += value[i];
+    }
+  }
+}
+
+}  // namespace detail
+
+GATEPOST_DECL void append_canonical_field(std::string& out, canonicalization how,
+                                          std::string_view field, std::string_view name,
+                                          std::string_view value) {
+  if (how == canonicalization::simple) {
+    out += field;
+    if (!field.ends_with("\r\n")) out += "\r\n";
+    return;
+  }
+  for (const char c : name) out += smtp::to_lower_ascii(c);
+  out += ':';
+  detail::append_relaxed_value(out, value);
+  out += "\r\n";
+}
+
+GATEPOST_DECL std::string without_signature(std::string_view text, std::size_t offset,
+                                            std::size_t size) {
+  std::string out(text.substr(0, offset));
+  out += text.substr(offset + size);
+  return out;
+}
+
+GATEPOST_DECL std::size_t body_canonicalizer::plain_until(std::string_view text,
+                                                          std::size_t at) noexcept {
+  const auto graphic = [text](std::size_t i) {
+    return i < text.size() && detail::is_graphic(text[i]);
+  };
+  while (at < text.size()) {
+    const char c = text[at];
+    if (detail::is_graphic(c)) {
+      ++at;
+    } else if (c == ' ') {
+      if (!graphic(at + 1)) break;
+      at += 2;
+    } else if (c == '\r') {
+      if (at + 1 >= text.size() || text[at + 1] != '\n' || !graphic(at + 2)) break;
+      at += 3;
+    } else if (c == '\t') {
+      break;
+    } else {
+      ++at;
+    }
+  }
+  return at;
+}
+
+}  // namespace gatepost::checks::dkim
+
+#endif  // GATEPOST_CHECKS_DKIM_IMPL_CANONICAL_IPP
