@@ -1,0 +1,186 @@
+// This header stands alone.
+#include "checks/arc/seal.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <iostream>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "checks/arc/validate.hpp"
+#include "checks/dkim/canonical.hpp"
+#include "checks/dkim/tag_list.hpp"
+#include "smtp/header_reader.hpp"
+#include "tests/checks/dkim/samples.hpp"
+#include "tests/support/json.hpp"
+#include "tests/support/shared_data.hpp"
+
+namespace gatepost::checks::arc {
+namespace {
+
+using std::chrono::seconds;
+using tests::json;
+using time_point = std::chrono::system_clock::time_point;
+
+const time_point now(seconds(1'800'000'000));
+
+dkim::signing_key key(const char* pem = dkim::samples::rsa_pem) {
+  return *dkim::signing_key::make("example.org", "dummy", *dkim::private_key::from_pem(pem));
+}
+
+dkim::parsed<std::string> sealed(const std::string& message, chain_status status,
+                                 seal_options options = {}, const dkim::signing_key& by = key(),
+                                 const found_results& found = {"mx.example.org", "spf=pass"},
+                                 time_point when = now) {
+  const auto header = smtp::read_header(message);
+  sealing s(std::move(options));
+  s.body(std::string_view(message).substr(header->body_offset));
+  return s.seal({message, header->fields}, by, found, status, when);
+}
+
+report validated(const std::string& message, const dkim::signing_key& by = key(),
+                 validate_options options = {}) {
+  validation v(std::move(options), now);
+  const auto header = smtp::read_header(message);
+  v.header(message, header);
+  for (std::size_t i = 0; i < v.questions().size(); ++i)
+    v.answer(i, smtp::dns::answer<std::string>::found({by.key.dns_record()}, seconds(1)));
+  v.body(std::string_view(message).substr(header->body_offset));
+  return v.finish();
+}
+
+// --- The test suite ------------------------------------------------------------------------------
+
+// The field's tags without any white space in them.
+std::map<std::string, std::string> tags_of(std::string_view value) {
+  std::map<std::string, std::string> out;
+  const auto list = dkim::tag_list::parse(value);
+  EXPECT_TRUE(list) << value;
+  if (!list) return out;
+  for (const dkim::tag& t : list->tags()) out[std::string(t.name)] = dkim::without_blanks(t.value);
+  return out;
+}
+
+std::string relaxed(std::string text) {
+  for (std::size_t at = 0; (at = text.find('\n', at)) != text.npos; at += 3)
+    text.replace(at, 1, "\r\n ");
+  std::string out;
+  dkim::append_canonical_field(out, dkim::canonicalization::relaxed, {}, "x", text);
+  return out;
+}
+
+bool agrees(const json& scenario, const json& test) {
+  const std::string message = test["message"].string();
+  const auto header = smtp::read_header(message);
+  const auto by =
+      dkim::signing_key::make(scenario["domain"].string(), scenario["sel"].string(),
+                              *dkim::private_key::from_pem(scenario["privatekey"].string()));
+  const std::string host = test["srv-id"].string();
+  const std::string results = results_of({message, header->fields}, host);
+  seal_options options;
+  options.fields.clear();
+  for (const auto name : dkim::split_colons(test["sig-headers"].string()))
+    options.fields.emplace_back(name);
+  const auto fields = sealed(message, status_of(results), options, *by, {host, results},
+                             time_point(seconds(test["t"].integer())));
+  if (!fields) return false;
+  const auto made = smtp::read_header(*fields);
+  return made->fields.size() == 3 &&
+         tags_of(made->fields[0].value) == tags_of(test["AS"].string()) &&
+         tags_of(made->fields[1].value) == tags_of(test["AMS"].string()) &&
+         relaxed(std::string(made->fields[2].value)) == relaxed(test["AAR"].string());
+}
+
+TEST(ArcSeal, AgreesWithTheTestSuite) {
+  GATEPOST_REQUIRE_SHARED(path, "arc/sign.json");
+  const json all = tests::parse_json(tests::read_file(path));
+  std::size_t agreed = 0;
+  std::size_t count = 0;
+  for (const json& scenario : all.array()) {
+    for (const auto& [name, test] : scenario["tests"].object()) {
+      const bool good = agrees(scenario, test);
+      EXPECT_TRUE(good) << name;
+      agreed += good ? 1 : 0;
+      ++count;
+    }
+  }
+  std::cout << "ARC signing suite: " << agreed << " of " << count << " agree\n";
+  EXPECT_GT(count, 0u);
+}
+
+// --- Chains of our own ---------------------------------------------------------------------------
+
+TEST(ArcSeal, AChainOfOursPasses) {
+  for (const char* pem : {dkim::samples::rsa_pem, dkim::samples::ed25519_pem}) {
+    std::string message = dkim::samples::message;
+    auto status = chain_status::none;
+    for (unsigned i = 1; i <= 5; ++i) {
+      const auto fields = sealed(message, status, {}, key(pem));
+      ASSERT_TRUE(fields) << fields.problem();
+      message = *fields + "Received: from x by y\r\n" + message;
+      const report r = validated(message, key(pem));
+      ASSERT_EQ(r.chain, chain_status::pass) << i << r.reason;
+      EXPECT_EQ(r.sets.size(), i);
+      EXPECT_EQ(r.sets.back().results, " mx.example.org; spf=pass");
+      status = r.chain;
+    }
+  }
+}
+
+TEST(ArcSeal, AFailedChainIsSealedAloneAndEnds) {
+  const std::string once =
+      *sealed(dkim::samples::message, chain_status::none) + dkim::samples::message;
+  std::string changed = once;
+  changed.replace(changed.find("We lost"), 7, "We won!");
+  ASSERT_EQ(validated(changed).chain, chain_status::fail);
+  const auto fields = sealed(changed, chain_status::fail);
+  ASSERT_TRUE(fields);
+  EXPECT_NE(fields->find("cv=fail;"), fields->npos);
+  const report r = validated(*fields + changed);
+  EXPECT_EQ(r.chain, chain_status::fail);
+  EXPECT_EQ(r.reason, sealed_as_failed);
+  EXPECT_EQ(sealed(*fields + changed, chain_status::fail).problem(), sealed_as_failed);
+}
+
+TEST(ArcSeal, NobodySealsMoreThanFiftySets) {
+  std::string message = dkim::samples::message;
+  auto status = chain_status::none;
+  for (unsigned i = 1; i <= dkim::max_arc_instance; ++i) {
+    const auto fields = sealed(message, status, {}, key(dkim::samples::ed25519_pem));
+    ASSERT_TRUE(fields) << i;
+    message = *fields + message;
+    status = chain_status::pass;
+  }
+  EXPECT_EQ(validated(message, key(dkim::samples::ed25519_pem)).chain, chain_status::pass);
+  EXPECT_FALSE(sealed(message, status));
+  validate_options few;
+  few.max_sets = 49;
+  EXPECT_EQ(validated(message, key(dkim::samples::ed25519_pem), few).chain, chain_status::fail);
+}
+
+TEST(ArcSeal, WhatNobodyValidatedIsNotSealedAsPassing) {
+  const std::string once =
+      *sealed(dkim::samples::message, chain_status::none) + dkim::samples::message;
+  EXPECT_NE(sealed(once, chain_status::none)->find("cv=fail;"), std::string::npos);
+  EXPECT_NE(sealed(dkim::samples::message, chain_status::pass)->find("cv=none;"),
+            std::string::npos);
+}
+
+TEST(ArcSeal, ResultsOfAHost) {
+  const std::string text =
+      "Authentication-Results: mx.test; spf=pass\r\n  smtp.mailfrom=a.test\r\n"
+      "Authentication-Results: other.test; dkim=pass\r\n"
+      "Authentication-Results: MX.test 1; arc=pass; dkim=fail\r\n";
+  const auto header = smtp::read_header(text);
+  const std::string found = results_of({text, header->fields}, "mx.test");
+  EXPECT_EQ(found, "spf=pass  smtp.mailfrom=a.test; arc=pass; dkim=fail");
+  EXPECT_EQ(status_of(found), chain_status::pass);
+  EXPECT_EQ(status_of("spf=pass"), chain_status::none);
+  EXPECT_EQ(status_of("arc=fail (x)"), chain_status::fail);
+  EXPECT_EQ(status_of(" arc=none"), chain_status::none);
+}
+
+}  // namespace
+}  // namespace gatepost::checks::arc
