@@ -38,6 +38,7 @@
 #include "smtp/impl/line_reader.ipp"
 #include "smtp/impl/policy.ipp"
 #include "smtp/impl/proxy_header.ipp"
+#include "smtp/impl/received_from.ipp"
 #include "smtp/impl/reply.ipp"
 #include "smtp/impl/reply_reader.ipp"
 #include "smtp/impl/sasl_client.ipp"
