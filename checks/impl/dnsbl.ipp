@@ -1,0 +1,230 @@
+#ifndef GATEPOST_CHECKS_IMPL_DNSBL_IPP
+#define GATEPOST_CHECKS_IMPL_DNSBL_IPP
+
+#include <algorithm>
+#include <asio/this_coro.hpp>
+#include <utility>
+
+#include "checks/detail/dnsbl_panel.hpp"
+#include "checks/detail/iprev_lookup.hpp"
+#include "checks/dnsbl.hpp"
+#include "smtp/address.hpp"
+#include "smtp/domain.hpp"
+#include "smtp/reply.hpp"
+
+namespace gatepost::checks {
+namespace detail {
+
+// The session's note of one dnsbl: what was begun before MAIL, and serves all its messages.
+struct dnsbl_session {
+  smtp::ip_address address = {};
+  errand_ptr<dnsbl_findings> by_address = {};
+  std::string helo = {};
+  errand_ptr<dnsbl_findings> by_helo = {};
+};
+
+// All that is under way for one message.
+using dnsbl_work = std::vector<std::shared_ptr<errand<dnsbl_findings>>>;
+
+inline std::shared_ptr<errand<dnsbl_findings>> begin_questions(
+    const asio::any_io_executor& executor, const std::shared_ptr<dnsbl_panel>& panel,
+    dnsbl_question q) {
+  return errand<dnsbl_findings>::start(executor, ask_lists(panel, std::move(q)));
+}
+
+inline void begin_address(dnsbl_session& note, const asio::any_io_executor& executor,
+                          const std::shared_ptr<dnsbl_panel>& panel, const seen_client& who) {
+  const dnsbl_question q(who.address);
+  if (!panel->asks(q.subject) || (note.by_address && note.address == who.address)) return;
+  note.address = who.address;
+  note.by_address = begin_questions(executor, panel, q);
+}
+
+// A name that a list can be asked about: no literal, no bare address.
+inline bool can_be_listed(std::string_view name) {
+  return smtp::valid_domain(name) && !smtp::parse_ip_address(name);
+}
+
+inline void begin_helo(dnsbl_session& note, const asio::any_io_executor& executor,
+                       const std::shared_ptr<dnsbl_panel>& panel, const seen_client& who) {
+  if (!panel->asks(dnsbl_subject::helo)) return;
+  std::string name = can_be_listed(who.helo) ? smtp::canonical_domain(who.helo) : std::string();
+  if (name == note.helo) return;
+  note.helo = name;
+  note.by_helo = {};
+  if (name.empty()) return;
+  note.by_helo =
+      begin_questions(executor, panel, dnsbl_question(dnsbl_subject::helo, std::move(name)));
+}
+
+// What is known at MAIL only.
+inline dnsbl_work begin_rest(context& ctx, const asio::any_io_executor& executor,
+                             const std::shared_ptr<dnsbl_panel>& panel, const seen_client& who) {
+  dnsbl_work work;
+  const smtp::address& sender = ctx.envelope().reverse_path();
+  if (panel->asks(dnsbl_subject::sender) && sender.kind() == smtp::domain_kind::name)
+    work.push_back(begin_questions(
+        executor, panel, dnsbl_question(dnsbl_subject::sender, sender.canonical_domain())));
+  if (panel->asks(dnsbl_subject::client_name)) {
+    auto iprev = look_up_iprev(ctx, executor, panel->dns(), who.address);
+    work.push_back(
+        errand<dnsbl_findings>::start(executor, ask_about_name(panel, std::move(iprev))));
+  }
+  return work;
+}
+
+// Cancels what is left of the work of one message.
+class dnsbl_work_guard {
+ public:
+  explicit dnsbl_work_guard(dnsbl_work work) : work_(std::move(work)) {}
+  dnsbl_work_guard(const dnsbl_work_guard&) = delete;
+  dnsbl_work_guard& operator=(const dnsbl_work_guard&) = delete;
+  ~dnsbl_work_guard() {
+    for (const auto& w : work_) w->cancel();
+  }
+
+ private:
+  dnsbl_work work_;
+};
+
+inline void add_up(dnsbl_result& result) {
+  double all = 0;
+  double allowed = 0;
+  for (const dnsbl_hit& hit : result.hits) {
+    all += hit.weight;
+    if (!hit.allow) continue;
+    result.allowed = true;
+    allowed += std::min(hit.weight, 0.0);
+  }
+  result.score = result.allowed ? allowed : all;
+}
+
+inline std::string_view subject_text(dnsbl_subject s) {
+  switch (s) {
+    case dnsbl_subject::helo: return "HELO name ";
+    case dnsbl_subject::sender: return "Sender domain ";
+    case dnsbl_subject::client_name: return "Client name ";
+    case dnsbl_subject::ipv4:
+    case dnsbl_subject::ipv6: break;
+  }
+  return "Client address ";
+}
+
+inline smtp::reply dnsbl_refusal(const dnsbl_result& found) {
+  const dnsbl_hit& worst =
+      *std::max_element(found.hits.begin(), found.hits.end(),
+                        [](const dnsbl_hit& a, const dnsbl_hit& b) { return a.weight < b.weight; });
+  std::string text(subject_text(worst.subject));
+  text += worst.what + " is listed at " + worst.list;
+  if (!worst.reason.empty()) text += ": " + worst.reason;
+  return smtp::reply(550, {5, 7, 1}, std::move(text));
+}
+
+}  // namespace detail
+
+GATEPOST_DECL dnsbl::dnsbl(smtp::dns::resolver& dns, dnsbl_options options)
+    : panel_(std::make_shared<detail::dnsbl_panel>(dns, std::move(options))) {}
+
+GATEPOST_DECL dnsbl::~dnsbl() = default;
+
+// At connect and HELO it only begins.
+GATEPOST_DECL bool dnsbl::waits(smtp::stage s) const {
+  if (s == smtp::stage::header_end) return panel_->options().client.has_upstreams();
+  return s == smtp::stage::mail;
+}
+
+GATEPOST_DECL asio::awaitable<verdict> dnsbl::on_connect(context& ctx) {
+  const auto executor = co_await asio::this_coro::executor;
+  const seen_client who = panel_->options().client.find(ctx);
+  if (!who.known()) co_return verdict::pass();
+  detail::begin_address(ctx.notes().own<detail::dnsbl_session>(this), executor, panel_, who);
+  // So that the name is there when its lists are asked.
+  if (panel_->asks(dnsbl_subject::client_name))
+    detail::look_up_iprev(ctx, executor, panel_->dns(), who.address);
+  co_return verdict::pass();
+}
+
+GATEPOST_DECL asio::awaitable<verdict> dnsbl::on_helo(context& ctx) {
+  const auto executor = co_await asio::this_coro::executor;
+  const seen_client who = panel_->options().client.find(ctx);
+  if (who.known())
+    detail::begin_helo(ctx.notes().own<detail::dnsbl_session>(this), executor, panel_, who);
+  co_return verdict::pass();
+}
+
+GATEPOST_DECL asio::awaitable<verdict> dnsbl::on_mail(context& ctx) {
+  seen_client who = panel_->options().client.find(ctx);
+  if (!who.known()) co_return verdict::pass();
+  verdict said = co_await look_at(ctx, std::move(who));
+  co_return said;
+}
+
+GATEPOST_DECL asio::awaitable<verdict> dnsbl::on_header_end(context& ctx) {
+  const true_client& client = panel_->options().client;
+  if (client.find(ctx.facts()).knowledge != client_knowledge::later) co_return verdict::pass();
+  seen_client who = client.find(ctx);
+  if (!who.known()) co_return verdict::pass();
+  verdict said = co_await look_at(ctx, std::move(who));
+  co_return said;
+}
+
+GATEPOST_DECL asio::awaitable<verdict> dnsbl::look_at(context& ctx, seen_client who) const {
+  const auto executor = co_await asio::this_coro::executor;
+  detail::dnsbl_session& note = ctx.notes().own<detail::dnsbl_session>(this);
+  detail::begin_address(note, executor, panel_, who);
+  detail::begin_helo(note, executor, panel_, who);
+  detail::dnsbl_work work = detail::begin_rest(ctx, executor, panel_, who);
+  const detail::dnsbl_work_guard guard(work);
+  if (note.by_address) work.push_back(note.by_address.share());
+  if (note.by_helo) work.push_back(note.by_helo.share());
+
+  dnsbl_result result;
+  std::size_t asked = 0;
+  std::size_t answered = 0;
+  for (const auto& errand : work) {
+    co_await errand->wait();
+    const detail::dnsbl_findings& found = errand->result();
+    result.hits.insert(result.hits.end(), found.hits.begin(), found.hits.end());
+    asked += found.asked;
+    answered += found.answered;
+  }
+  detail::add_up(result);
+  ctx.transaction_notes().emplace<dnsbl_result>(result);
+  if (asked > 0 && answered == 0) co_return verdict::inconclusive("no list answers");
+  co_return judge(result);
+}
+
+GATEPOST_DECL verdict dnsbl::judge(const dnsbl_result& found) const {
+  const auto& limit = panel_->options().refuse;
+  const bool refused = limit && !found.hits.empty() && !found.allowed && found.score >= *limit;
+  verdict said = refused ? verdict::refuse(detail::dnsbl_refusal(found)) : verdict::pass();
+  if (!refused && found.score != 0) said.score(found.score);
+  for (const dnsbl_hit& hit : found.hits)
+    said.add_tag(std::string(name()), hit.list + '=' + hit.code.text());
+  return said;
+}
+
+GATEPOST_DECL std::vector<dnsbl_stats> dnsbl::stats() const {
+  std::vector<dnsbl_stats> all;
+  for (const detail::dnsbl_entry& e : panel_->entries())
+    all.push_back({e.list.shown_name(), e.asked, e.listed, e.failed, e.blocked, e.odd, e.skipped,
+                   e.breaker.resting()});
+  return all;
+}
+
+GATEPOST_DECL asio::awaitable<std::vector<std::string>> dnsbl::self_check() const {
+  const auto executor = co_await asio::this_coro::executor;
+  std::vector<detail::errand_ptr<std::string>> tests;
+  for (detail::dnsbl_entry& e : panel_->entries())
+    tests.emplace_back(detail::errand<std::string>::start(executor, detail::test_list(panel_, e)));
+  std::vector<std::string> wrong;
+  for (const auto& test : tests) {
+    co_await test->wait();
+    if (!test->result().empty()) wrong.push_back(test->result());
+  }
+  co_return wrong;
+}
+
+}  // namespace gatepost::checks
+
+#endif  // GATEPOST_CHECKS_IMPL_DNSBL_IPP
