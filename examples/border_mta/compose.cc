@@ -59,6 +59,36 @@ Check* add(checks::chain& chain, const check_section<Options>& c) {
   return &chain.add<Check>({.deadline = c.deadline, .on_error = c.on_error}, c.options);
 }
 
+template <class Check, class Options>
+Check* add(checks::chain::group& group, const check_section<Options>& c, Options options,
+           smtp::dns::resolver& dns) {
+  if (!c.enabled) return nullptr;
+  return &group.add<Check>({.deadline = c.deadline, .on_error = c.on_error}, dns,
+                           std::move(options));
+}
+
+// The options, with the one rule of who the client is.
+template <class Options>
+Options about(const checks::true_client& client, Options options) {
+  options.client = client;
+  return options;
+}
+
+// The checks that ask the DNS, all at the same time.
+checks::dnsbl* add_lookups(checks::chain& chain, const checks_section& c,
+                           const check_surroundings& around) {
+  const checks::true_client client(c.client);
+  smtp::dns::resolver& dns = around.dns;
+  checks::chain::group lookups = chain.concurrently();
+  add<checks::reverse_dns>(lookups, c.reverse_dns, about(client, c.reverse_dns.options), dns);
+  add<checks::helo_dns>(lookups, c.helo_dns, about(client, c.helo_dns.options), dns);
+  add<checks::mail_domain>(lookups, c.mail_domain, about(client, c.mail_domain.options), dns);
+  if (c.dnsbl.options.lists.empty()) return nullptr;
+  checks::dnsbl_options lists = about(client, c.dnsbl.options);
+  lists.observer = &around.observer;
+  return add<checks::dnsbl>(lookups, c.dnsbl, std::move(lists), dns);
+}
+
 // The key whose file an error of TLS is about, which it begins with.
 std::string key_of_certificate(const config& c, const std::string& error) {
   const auto about = [&error](const std::string& file) {
@@ -124,14 +154,17 @@ problems load_routes(const config& c, routing::route_map& into) {
   return wrong;
 }
 
-checks::relay_domains* add_checks(checks::chain& chain, const checks_section& c) {
+added_checks add_checks(checks::chain& chain, const checks_section& c,
+                        const check_surroundings& around) {
+  added_checks added;
   add<checks::connection_limit>(chain, c.connection_limit);
   add<checks::early_talker>(chain, c.early_talker);
   add<checks::helo>(chain, c.helo);
   add<checks::volume_limit>(chain, c.volume_limit);
-  checks::relay_domains* const domains = add<checks::relay_domains>(chain, c.relay_domains);
+  added.dnsbl = add_lookups(chain, c, around);
+  added.relay_domains = add<checks::relay_domains>(chain, c.relay_domains);
   add<checks::loop>(chain, c.loop);
-  return domains;
+  return added;
 }
 
 problems try_files(const config& c) {

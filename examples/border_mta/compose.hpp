@@ -9,9 +9,12 @@
 #include <vector>
 
 #include "checks/chain.hpp"
+#include "checks/dnsbl.hpp"
 #include "checks/relay_domains.hpp"
 #include "examples/border_mta/config.hpp"
 #include "routing/route_map.hpp"
+#include "smtp/dns/resolver.hpp"
+#include "smtp/observer.hpp"
 #include "smtp/tls/context.hpp"
 
 namespace border_mta {
@@ -37,9 +40,21 @@ problems load_certificates(const config& c, gatepost::smtp::server_context& into
 // What is wrong with a file of routes, and with the rules beside it.
 problems load_routes(const config& c, gatepost::routing::route_map& into);
 
-// In the order in which they run. The check whose table a reload replaces, or nullptr.
-gatepost::checks::relay_domains* add_checks(gatepost::checks::chain& chain,
-                                            const checks_section& c);
+// What checks need beside their options; both outlive the chain.
+struct check_surroundings {
+  gatepost::smtp::dns::resolver& dns;
+  gatepost::smtp::observer& observer;
+};
+
+// What others have to do with later; nullptr: that check is off.
+struct added_checks {
+  gatepost::checks::relay_domains* relay_domains = nullptr;  // whose table a reload replaces
+  gatepost::checks::dnsbl* dnsbl = nullptr;                  // where it has lists
+};
+
+// In the order in which they run.
+added_checks add_checks(gatepost::checks::chain& chain, const checks_section& c,
+                        const check_surroundings& around);
 
 // For --check-config: what would keep a server from starting, as far as that can be told without
 // listening, and without the spool, which may be in use.

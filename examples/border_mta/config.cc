@@ -21,6 +21,7 @@ void visit(fields& f, config& c) {
   f.table("tls", [&] { visit_tls(f, c.tls); });
   visit_switches(f, c);
   f.table("server", [&] { visit_server(f, c); });
+  f.table("dns", [&] { visit_dns(f, c.dns); });
   f.table("checks", [&] { visit_checks(f, c.checks); });
   f.table("routes", [&] { visit_routes(f, c.routes); });
   f.table("relay", [&] { visit_relay(f, c.relay); });
@@ -39,6 +40,12 @@ config::config() {
   checks.relay_domains.enabled = false;
   checks.helo.on_error = gatepost::checks::on_error::skip;
   checks.early_talker.on_error = gatepost::checks::on_error::skip;
+  // More than the DNS takes, with its own deadlines.
+  const std::chrono::seconds patience(15);
+  checks.reverse_dns.deadline = checks.helo_dns.deadline = patience;
+  checks.mail_domain.deadline = checks.dnsbl.deadline = patience;
+  checks.reverse_dns.on_error = checks.helo_dns.on_error = gatepost::checks::on_error::skip;
+  checks.dnsbl.on_error = gatepost::checks::on_error::skip;
 }
 
 void config::set_hostname(const std::string& name) {

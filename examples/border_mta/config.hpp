@@ -16,15 +16,21 @@
 
 #include "checks/chain.hpp"
 #include "checks/connection_limit.hpp"
+#include "checks/dnsbl.hpp"
 #include "checks/early_talker.hpp"
 #include "checks/helo.hpp"
+#include "checks/helo_dns.hpp"
 #include "checks/loop.hpp"
+#include "checks/mail_domain.hpp"
 #include "checks/relay_domains.hpp"
+#include "checks/reverse_dns.hpp"
+#include "checks/true_client.hpp"
 #include "checks/volume_limit.hpp"
 #include "examples/border_mta/reader.hpp"
 #include "examples/border_mta/routes.hpp"
 #include "routing/relay.hpp"
 #include "routing/rocksdb_spool.hpp"
+#include "smtp/dns/cares_resolver.hpp"
 #include "smtp/json_log.hpp"
 #include "smtp/server.hpp"
 #include "smtp/tls/options.hpp"
@@ -37,6 +43,13 @@ struct tls_section {
   // steps.
   bool self_signed = false;
   gatepost::smtp::tls_server_options options;
+};
+
+// [dns]
+struct dns_section {
+  // In the form that they are written in.
+  std::vector<std::string> servers;
+  gatepost::smtp::dns::cares_options options;
 };
 
 // How every check is run, and its own options.
@@ -58,6 +71,13 @@ struct checks_section {
   check_section<gatepost::checks::early_talker_options> early_talker;
   check_section<gatepost::checks::helo_options> helo;
   check_section<gatepost::checks::volume_limit_options> volume_limit;
+  // Of all checks that judge by address; their own options have none of it.
+  gatepost::checks::true_client_options client;
+  check_section<gatepost::checks::reverse_dns_options> reverse_dns;
+  check_section<gatepost::checks::helo_dns_options> helo_dns;
+  check_section<gatepost::checks::mail_domain_options> mail_domain;
+  check_section<gatepost::checks::dnsbl_options> dnsbl;
+  bool dnsbl_self_check = true;
   // An option of the check, in the form that it is written in.
   std::vector<std::string> relay_domains_list;
   check_section<gatepost::checks::relay_domains_options> relay_domains;
@@ -83,6 +103,7 @@ struct config {
   gatepost::smtp::channel inherited;      // what channels are, where they do not say otherwise
   gatepost::smtp::server_options server;  // but not its pointers
   tls_section tls;
+  dns_section dns;
   checks_section checks;
   routes_section routes;
   relay_section relay;

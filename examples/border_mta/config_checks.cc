@@ -118,6 +118,14 @@ void visit_checks(fields& f, checks_section& c) {
   visit_check(f, "early_talker", c.early_talker, [&](auto& o) { visit_early_talker(f, o); });
   visit_check(f, "helo", c.helo, [&](auto& o) { visit_helo(f, o); });
   visit_check(f, "volume_limit", c.volume_limit, [&](auto& o) { visit_volume_limit(f, o); });
+  f.table("client", [&] { visit_client(f, c.client); });
+  visit_check(f, "reverse_dns", c.reverse_dns, [&](auto& o) { visit_reverse_dns(f, o); });
+  visit_check(f, "helo_dns", c.helo_dns, [&](auto& o) { visit_helo_dns(f, o); });
+  visit_check(f, "mail_domain", c.mail_domain, [&](auto& o) { visit_mail_domain(f, o); });
+  visit_check(f, "dnsbl", c.dnsbl, [&](auto& o) {
+    f.flag("self_check", c.dnsbl_self_check);
+    visit_dnsbl(f, o);
+  });
   visit_check(f, "relay_domains", c.relay_domains, [&](auto&) { visit_relay_domains(f, c); });
   visit_check(f, "loop", c.loop, [&](auto& o) { visit_loop(f, o); });
 }

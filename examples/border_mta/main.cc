@@ -3,13 +3,17 @@
 
 #include <unistd.h>
 
+#include <asio/awaitable.hpp>
+#include <asio/co_spawn.hpp>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -27,6 +31,7 @@
 #include "routing/rocksdb_spool.hpp"
 #include "routing/table.hpp"
 #include "smtp/config.hpp"
+#include "smtp/dns/cares_resolver.hpp"
 #include "smtp/io_threads.hpp"
 #include "smtp/json_log.hpp"
 #include "smtp/memory_budget.hpp"
@@ -77,6 +82,24 @@ std::unique_ptr<routing::rocksdb_spool> open_spool(const config& c, smtp::memory
   return routing::rocksdb_spool::open(options, problem);
 }
 
+// Nothing, and a problem, where c-ares cannot be set up.
+std::unique_ptr<smtp::dns::cares_resolvers> make_resolver(const config& c,
+                                                          const smtp::io_threads& threads,
+                                                          std::string& problem) {
+  try {
+    return std::make_unique<smtp::dns::cares_resolvers>(threads.contexts(), c.dns.options);
+  } catch (const std::runtime_error& e) {
+    problem = e.what();
+    return nullptr;
+  }
+}
+
+// What is wrong with the DNS lists goes to the log.
+asio::awaitable<void> test_lists(const checks::dnsbl& lists, smtp::json_log& log) {
+  const std::vector<std::string> wrong = co_await lists.self_check();
+  for (const std::string& what : wrong) log.note(smtp::log_level::warning, "check dnsbl", what);
+}
+
 problems listen(smtp::server& server, const config& c, const command_line& how) {
   problems all;
   for (std::size_t i = 0; i < c.listeners.size(); ++i) {
@@ -107,14 +130,17 @@ int serve(const config& c, const config_source& from, const command_line& how) {
 
   reloadable parts;
   if (const problems p = parts.load(c); !p.empty()) return fail(p);
+  smtp::io_threads threads(c.threads);
+  const auto resolver = make_resolver(c, threads, problem);
+  if (!resolver) return fail(c.complaint("dns", problem));
   checks::chain chain(chain_options_of(c, *log));
-  parts.relay_domains = add_checks(chain, c.checks);
+  const added_checks added = add_checks(chain, c.checks, {*resolver, *log});
+  parts.relay_domains = added.relay_domains;
 
   smtp::memory_budget spool_memory(c.spool.memory);
   const auto spool = open_spool(c, &spool_memory, log.get(), problem);
   if (!spool) return fail(c.complaint("spool.directory", problem));
 
-  smtp::io_threads threads(c.threads);
   routing::relay relay(threads.front(), *spool, parts.routes,
                        relay_options_of(c, *log, parts.client_tls));
   smtp::server_options settings = c.server;
@@ -141,6 +167,10 @@ int serve(const config& c, const config_source& from, const command_line& how) {
       relay.stop(std::chrono::milliseconds(0));
     }
   });
+  if (added.dnsbl != nullptr && c.checks.dnsbl_self_check)
+    asio::co_spawn(threads.front(), test_lists(*added.dnsbl, *log), [](const std::exception_ptr&) {
+      // It was cancelled by the end of the server.
+    });
   say_ready(c, from, server);
   threads.run();
   caught.stop();

@@ -23,6 +23,12 @@ void visit_channels(fields& f, config& c);
 // [[channel_switch]]; after [tls], which says whether clients are asked for certificates.
 void visit_switches(fields& f, config& c);
 void visit_checks(fields& f, checks_section& c);
+void visit_client(fields& f, gatepost::checks::true_client_options& o);
+void visit_reverse_dns(fields& f, gatepost::checks::reverse_dns_options& o);
+void visit_helo_dns(fields& f, gatepost::checks::helo_dns_options& o);
+void visit_mail_domain(fields& f, gatepost::checks::mail_domain_options& o);
+void visit_dnsbl(fields& f, gatepost::checks::dnsbl_options& o);
+void visit_dns(fields& f, dns_section& d);
 void visit_routes(fields& f, routes_section& r);
 void visit_relay(fields& f, relay_section& r);
 void visit_spool(fields& f, spool_section& s);

@@ -155,6 +155,59 @@ directory = "../spool"
   EXPECT_EQ(c.spool.options.directory, "/spool");
 }
 
+TEST(border_mta_config, reads_what_the_checks_ask_the_dns) {
+  const config c = good(R"(
+[dns]
+servers = ["192.0.2.53", "[2001:db8::53]:5353", "2001:db8::54"]
+ad_bit = "trusted"
+cache = { entries = 0, stale = "1d" }
+[checks.client]
+upstreams = ["198.51.100.0/28"]
+inner_channels = ["submission"]
+[checks.reverse_dns]
+no_name = "refuse"
+not_confirmed_points = 0.25
+[checks.mail_domain]
+unreachable = []
+on_trouble = "skip"
+[checks.dnsbl]
+refuse = 0
+rest = "1m"
+[[checks.dnsbl.lists]]
+zone = "bl.test"
+[[checks.dnsbl.lists]]
+zone = "names.test"
+about = ["sender", "client_name"]
+codes = ["127.0.1.2-99", "127.0.1.102=0.5"]
+weight = 3
+)");
+  ASSERT_EQ(c.dns.options.servers.size(), 3u);
+  EXPECT_EQ(c.dns.options.servers[0].text(), "192.0.2.53:0");
+  EXPECT_EQ(c.dns.options.servers[1].text(), "[2001:db8::53]:5353");
+  EXPECT_EQ(c.dns.options.response.ad, smtp::dns::ad_bit::trusted);
+  EXPECT_EQ(c.dns.options.cache.entries, 0u);
+  EXPECT_EQ(c.dns.options.cache.stale, 24h);
+  EXPECT_TRUE(c.checks.client.upstreams.contains(*smtp::parse_ip_address("198.51.100.9")));
+  EXPECT_TRUE(c.checks.client.exempt.contains(*smtp::parse_ip_address("10.1.1.1")));
+  EXPECT_EQ(c.checks.reverse_dns.options.no_name.response, checks::response::refuse);
+  EXPECT_EQ(c.checks.reverse_dns.options.not_confirmed.points, 0.25);
+  EXPECT_EQ(c.checks.reverse_dns.on_error, checks::on_error::skip);
+  EXPECT_TRUE(c.checks.mail_domain.options.unreachable.empty());
+  EXPECT_EQ(c.checks.mail_domain.options.on_trouble, checks::dns_trouble::skip);
+  const checks::dnsbl_options& lists = c.checks.dnsbl.options;
+  EXPECT_EQ(lists.refuse, std::nullopt);
+  EXPECT_EQ(lists.breaker.rest, 1min);
+  ASSERT_EQ(lists.lists.size(), 2u);
+  EXPECT_EQ(lists.lists[0].weight, 1.0);
+  EXPECT_EQ(lists.lists[0].subjects,
+            (std::vector{checks::dnsbl_subject::ipv4, checks::dnsbl_subject::ipv6}));
+  EXPECT_EQ(lists.lists[1].subjects,
+            (std::vector{checks::dnsbl_subject::sender, checks::dnsbl_subject::client_name}));
+  EXPECT_EQ(lists.lists[1].codes.size(), 2u);
+  EXPECT_EQ(lists.lists[1].weight, 3.0);
+  EXPECT_EQ(good("").checks.dnsbl.options.refuse, 1.0);
+}
+
 TEST(border_mta_config, offers_xclient_to_whom_it_names) {
   const config c = good("[xclient]\nnetworks = [\"192.0.2.7\"]\n");
   EXPECT_TRUE(c.server.channels[0].extensions.has(smtp::extension::xclient));
@@ -265,6 +318,19 @@ const wrong_case wrong_cases[] = {
      ":2:17: tls.certificates.chain: the certificate's file is missing; "},
     {"[relay.retry]\nfirst = \"5h\"\n",
      ":1:1: relay.retry.longest: it is shorter than the first wait; "},
+    {"[dns]\nservers = [\"ns.example\"]\n", ":2:12: dns.servers: \"ns.example\" is no address; "},
+    {"[checks.dnsbl]\nblocked = [\"127\"]\n",
+     ":2:12: checks.dnsbl.blocked: \"127\" is no pattern of codes; "},
+    {"[[checks.dnsbl.lists]]\nzone = \"no zone\"\n",
+     ":2:8: checks.dnsbl.lists.zone: \"no zone\" is no domain; "},
+    {"[[checks.dnsbl.lists]]\nzone = \"a.test\"\ncodes = [\"127.0.0.2-\"]\n",
+     ":3:10: checks.dnsbl.lists.codes: \"127.0.0.2-\" is no pattern of codes; "},
+    {"[[checks.dnsbl.lists]]\nzone = \"a.test\"\nabout = [\"body\"]\n",
+     ":3:10: checks.dnsbl.lists.about: \"body\" is nothing that a list is asked about; "},
+    {"[[checks.dnsbl.lists]]\nzone = \"a.test\"\nabout = []\n",
+     ":3:9: checks.dnsbl.lists.about: a list that is asked about nothing has no use; "},
+    {"[checks.reverse_dns]\nno_name = \"drop\"\n",
+     ":2:11: checks.reverse_dns.no_name: \"drop\" is unknown; "},
     {"[spool]\ndirectory = \"\"\n", ":2:13: spool.directory: the spool has no place; "},
 };
 
