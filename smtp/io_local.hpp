@@ -1,5 +1,5 @@
-// What the connections of one I/O thread share: a clock tick, a scratch buffer, a pool of read
-// buffers, and a place for sockets that are closed on our side only.
+// What the connections of one I/O thread share: a clock tick, a poller, a scratch buffer, a pool of
+// read buffers, and a place for sockets that are closed on our side only.
 //
 // One per asio::io_context, made at the first use and destroyed with it. gatepost's rule is one
 // thread per io_context; nothing here is locked.
@@ -17,6 +17,7 @@
 #include "smtp/config.hpp"
 #include "smtp/detail/handler_memory.hpp"
 #include "smtp/input_buffer.hpp"
+#include "smtp/poller.hpp"
 
 namespace gatepost::smtp {
 
@@ -65,6 +66,7 @@ class io_local final : public asio::execution_context::service {
   static io_local& of(asio::io_context& io) { return asio::use_service<io_local>(io); }
 
   buffer_pool& buffers() { return buffers_; }
+  poller& sockets() { return sockets_; }
   std::array<char, scratch_size>& scratch() { return *scratch_; }
 
   // Takes a socket that we have nothing to send on any more, while the other end still sends: what
@@ -89,6 +91,7 @@ class io_local final : public asio::execution_context::service {
   bool has_work() const { return first_ != nullptr || !lingering_.empty(); }
 
   buffer_pool buffers_;
+  poller sockets_;
   std::unique_ptr<std::array<char, scratch_size>> scratch_;
   std::unique_ptr<asio::steady_timer> timer_;
   std::vector<lingering> lingering_;

@@ -1,32 +1,40 @@
 // A transport over a TCP or Unix socket, with TLS by smtp/tls.
 //
-// Non-blocking calls go straight to the kernel, without Asio in between; Asio waits. A connection
-// that waits holds no buffer, and one whose client sends without a pause gives the others their
-// turn. Lives on the thread of its io_context.
+// Non-blocking calls go straight to the kernel, without Asio in between; the thread's `poller`
+// waits. The kernel is not asked what it has not told of: after a read that left room nothing is
+// there until the poller says so. A connection that waits holds no buffer, and one whose client
+// sends without a pause gives the others their turn. Lives on the thread of its io_context.
 #ifndef GATEPOST_SMTP_SOCKET_TRANSPORT_HPP
 #define GATEPOST_SMTP_SOCKET_TRANSPORT_HPP
 
 #include <asio/generic/stream_protocol.hpp>
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
+#include <asio/use_awaitable.hpp>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "smtp/config.hpp"
 #include "smtp/detail/handler_memory.hpp"
+#include "smtp/detail/owned_fd.hpp"
 #include "smtp/io_local.hpp"
 #include "smtp/ip.hpp"
+#include "smtp/poller.hpp"
 #include "smtp/tls/engine.hpp"
 #include "smtp/transport.hpp"
 
 namespace gatepost::smtp {
 
-class socket_transport final : public transport, private io_local::ticking {
+class socket_transport final : public transport,
+                               private io_local::ticking,
+                               private poller::watched {
  public:
   using socket = asio::generic::stream_protocol::socket;
 
   // Takes a connected, non-blocking socket.
+  GATEPOST_DECL socket_transport(asio::io_context& io, detail::owned_fd connected);
+  // The same, out of Asio's hands. Throws std::system_error where Asio does not let go.
   GATEPOST_DECL socket_transport(asio::io_context& io, socket connected);
 
   GATEPOST_DECL io_result try_read(std::span<char> into) override;
@@ -61,7 +69,7 @@ class socket_transport final : public transport, private io_local::ticking {
 
   GATEPOST_DECL endpoint peer() const;
   GATEPOST_DECL endpoint local() const;
-  int native_handle() { return socket_.native_handle(); }
+  int native_handle() { return fd_.get(); }
 
  private:
   // Shared with the handler that is to resume wait(), which may outlive this.
@@ -70,11 +78,19 @@ class socket_transport final : public transport, private io_local::ticking {
     std::error_code error;
     detail::handler_memory memory;  // of the wait
   };
-  template <class Handler>
+  using handler = asio::async_result<asio::use_awaitable_t<>, void()>::handler_type;
   struct resumption;
 
   void tick(time_point now) override;
+  void ready(std::uint32_t events) override;
+  void forsaken() override;
   asio::awaitable<void> suspend(readiness what);
+  void await(readiness what, handler then);
+  void await_socket(readiness what);
+  bool can(readiness what) const;
+  void resume_later(std::error_code ec);
+  bool is_open() const { return static_cast<bool>(fd_); }
+  void close_socket();
   io_result receive(std::span<char> into);
   io_result send(std::string_view octets);
   io_result try_read_tls(std::span<char> into);
@@ -82,6 +98,7 @@ class socket_transport final : public transport, private io_local::ticking {
   std::error_code send_tls_output();
   asio::awaitable<std::error_code> handshake(time_point deadline);
   void look_at_peer();
+  bool may_have_input() const;
   bool peer_still_sends();
 
   // A client that is asked about this long is looked at: has it left?
@@ -92,8 +109,13 @@ class socket_transport final : public transport, private io_local::ticking {
   // theirs.
   static constexpr int reads_per_turn = 16;
 
+  asio::io_context& io_;
   io_local& local_;
-  socket socket_;
+  detail::owned_fd fd_;
+  std::uint32_t events_ = 0;  // that the poller tells of
+  bool readable_ = false;     // as far as we have been told
+  bool writable_ = true;
+  bool hung_up_ = false;  // the other end has ended, or there is an error: a read will tell
   asio::steady_timer pause_;
   std::optional<tls_engine> tls_;
   std::optional<tls_facts> tls_facts_;
@@ -101,6 +123,7 @@ class socket_transport final : public transport, private io_local::ticking {
   std::size_t encrypted_ = 0;  // octets of text whose ciphertext waits to be sent
 
   std::shared_ptr<suspension> suspension_;
+  std::optional<handler> waiting_;  // for the socket; with Asio otherwise
   std::optional<readiness> waits_for_;
   time_point deadline_ = time_point::max();  // of that wait
   bool timed_out_ = false;                   // its deadline has passed

@@ -37,6 +37,7 @@
 #include "smtp/impl/json_log.ipp"
 #include "smtp/impl/line_reader.ipp"
 #include "smtp/impl/policy.ipp"
+#include "smtp/impl/poller.ipp"
 #include "smtp/impl/proxy_header.ipp"
 #include "smtp/impl/received_from.ipp"
 #include "smtp/impl/reply.ipp"

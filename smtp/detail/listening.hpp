@@ -17,32 +17,11 @@
 #include <string>
 #include <utility>
 
+#include "smtp/detail/owned_fd.hpp"
 #include "smtp/detail/sockaddr.hpp"
 #include "smtp/ip.hpp"
 
 namespace gatepost::smtp::detail {
-
-// A descriptor that is closed unless it is let go.
-class owned_fd {
- public:
-  explicit owned_fd(int fd = -1) : fd_(fd) {}
-  owned_fd(owned_fd&& other) noexcept : fd_(other.release()) {}
-  owned_fd& operator=(owned_fd&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~owned_fd() {
-    const int error = errno;
-    if (fd_ >= 0) ::close(fd_);
-    errno = error;  // whoever returns early has more to say
-  }
-  explicit operator bool() const { return fd_ >= 0; }
-  int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 // The name of a Unix socket of ours. Removed with this, unless something else has that name by
 // then.

@@ -14,11 +14,13 @@ namespace gatepost::smtp {
 
 GATEPOST_DECL io_local::io_local(asio::execution_context& context)
     : asio::execution_context::service(context),
+      sockets_(static_cast<asio::io_context&>(context)),
       scratch_(new std::array<char, scratch_size>),
       timer_(std::make_unique<asio::steady_timer>(static_cast<asio::io_context&>(context))) {}
 
 GATEPOST_DECL void io_local::shutdown() {
   timer_.reset();
+  sockets_.shutdown();
   for (const lingering& l : lingering_) ::close(l.descriptor);
   lingering_.clear();
 }

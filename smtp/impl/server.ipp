@@ -62,8 +62,11 @@ GATEPOST_DECL std::optional<std::string> server::listen_tcp(const listener& wher
     sockaddr_storage chosen{};
     socklen_t size = sizeof chosen;
     ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&chosen), &size);
-    e.port = detail::to_endpoint(chosen).port;  // the other threads share the port that was chosen
-    doors.push_back(std::make_shared<door>(l->io, std::move(fd), *kept, chosen.ss_family,
+    const endpoint at = detail::to_endpoint(chosen);
+    e.port = at.port;  // the other threads share the port that was chosen
+    const bool one = !at.address.is_unspecified();
+    doors.push_back(std::make_shared<door>(l->io, std::move(fd), *kept,
+                                           one ? std::optional(at) : std::nullopt,
                                            detail::socket_name()));
   }
   if (auto wrong = start(std::move(kept), doors)) return wrong;
@@ -80,8 +83,8 @@ GATEPOST_DECL std::optional<std::string> server::listen_unix(const listener& whe
     return detail::cannot_listen(where, error, detail::remedy_for_unix(error));
   }
   auto kept = std::make_unique<const listener>(where);
-  const std::vector doors{
-      std::make_shared<door>(lanes_.front()->io, std::move(fd), *kept, AF_UNIX, std::move(name))};
+  const std::vector doors{std::make_shared<door>(lanes_.front()->io, std::move(fd), *kept,
+                                                 endpoint(), std::move(name))};
   return start(std::move(kept), doors);
 }
 

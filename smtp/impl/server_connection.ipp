@@ -9,14 +9,17 @@
 // One connection of a server, up to where its session begins.
 namespace gatepost::smtp {
 
-GATEPOST_DECL server::connection::connection(std::shared_ptr<lane> in, const listener& where,
-                                             socket_transport::socket s, const endpoint& peer)
-    : home(std::move(in)), common(home->common), where(where), transport(home->io, std::move(s)) {
+GATEPOST_DECL server::connection::connection(std::shared_ptr<lane> in, const door& by,
+                                             detail::owned_fd s, const endpoint& peer)
+    : home(std::move(in)),
+      common(home->common),
+      where(by.where),
+      transport(home->io, std::move(s)) {
   transport.linger_on_close();
   facts.connected_at = common.services.now();
   facts.id = common.ids.next(facts.connected_at);
   facts.peer = facts.client = peer;
-  facts.local = transport.local();
+  facts.local = by.at ? *by.at : transport.local();
   if (detail::at_unix_socket(where))
     facts.unix_peer = where.address.substr(detail::unix_scheme.size());
 }

@@ -96,10 +96,7 @@ GATEPOST_DECL void server::lane::complain(std::string_view what) {
 }
 
 GATEPOST_DECL void server::lane::begin(door& d, detail::owned_fd fd, const endpoint& peer) {
-  socket_transport::socket s(io);
-  s.assign(asio::generic::stream_protocol(d.family, 0), fd.get());
-  fd.release();
-  auto c = std::make_shared<connection>(shared_from_this(), d.where, std::move(s), peer);
+  auto c = std::make_shared<connection>(shared_from_this(), d, std::move(fd), peer);
   c->place = connections.insert(connections.end(), c);
   try {
     asio::co_spawn(io, c->serve(), [c](std::exception_ptr e) { c->ended(e); });

@@ -9,6 +9,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "smtp/detail/handler_memory.hpp"
@@ -117,8 +118,7 @@ struct server::shared {
 
 // One connection, from the accept to the end.
 struct server::connection {
-  connection(std::shared_ptr<lane> home, const listener& where, socket_transport::socket s,
-             const endpoint& peer);
+  connection(std::shared_ptr<lane> home, const door& by, detail::owned_fd s, const endpoint& peer);
 
   asio::awaitable<void> serve();
   asio::awaitable<bool> begin();
@@ -154,9 +154,9 @@ struct server::connection {
 
 // A socket that one thread accepts from. What accepting needs of memory is here already.
 struct server::door : std::enable_shared_from_this<door> {
-  door(asio::io_context& io, detail::owned_fd fd, const listener& where, int family,
+  door(asio::io_context& io, detail::owned_fd fd, const listener& where, std::optional<endpoint> at,
        detail::socket_name name)
-      : descriptor(io, fd.get()), family(family), where(where), name(std::move(name)) {
+      : descriptor(io, fd.get()), where(where), at(at), name(std::move(name)) {
     fd.release();
   }
 
@@ -169,9 +169,9 @@ struct server::door : std::enable_shared_from_this<door> {
   };
 
   asio::posix::stream_descriptor descriptor;
-  int family;
   const listener& where;
-  detail::socket_name name;  // of a Unix socket
+  std::optional<endpoint> at;  // our end of its connections; none: each has one of its own
+  detail::socket_name name;    // of a Unix socket
   std::optional<rest_clock> resting;
   detail::handler_memory memory;  // of the wait for clients
 };

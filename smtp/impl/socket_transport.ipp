@@ -7,6 +7,8 @@
 #include <asio/associated_cancellation_slot.hpp>
 #include <asio/associated_executor.hpp>
 #include <asio/async_result.hpp>
+#include <asio/error.hpp>
+#include <asio/post.hpp>
 #include <asio/use_awaitable.hpp>
 #include <cerrno>
 #include <cstring>
@@ -30,36 +32,42 @@ inline std::error_code connection_error(int error) {
 
 }  // namespace detail
 
-// What Asio calls when a wait is over. Where the coroutine was dropped it is not resumed: `handler`
+// What Asio calls when a wait is over. Where the coroutine was dropped it is not resumed: `then`
 // owns it, and destroys it.
-template <class Handler>
 struct socket_transport::resumption {
-  using executor_type = asio::associated_executor_t<Handler>;
-  using cancellation_slot_type = asio::associated_cancellation_slot_t<Handler>;
+  using executor_type = asio::associated_executor_t<handler>;
+  using cancellation_slot_type = asio::associated_cancellation_slot_t<handler>;
   using allocator_type = detail::handler_allocator<void>;
 
   allocator_type get_allocator() const noexcept { return allocator_type(state->memory); }
-  executor_type get_executor() const noexcept { return asio::get_associated_executor(handler); }
+  executor_type get_executor() const noexcept { return asio::get_associated_executor(then); }
   cancellation_slot_type get_cancellation_slot() const noexcept {
-    return asio::get_associated_cancellation_slot(handler);
+    return asio::get_associated_cancellation_slot(then);
   }
 
+  void operator()() { (*this)(error); }
   void operator()(std::error_code ec) {
     if (state->dropped) return;
     state->error = ec;
-    handler();
+    then();
   }
 
-  Handler handler;
+  handler then;
   std::shared_ptr<suspension> state;
+  std::error_code error;
 };
 
-GATEPOST_DECL socket_transport::socket_transport(asio::io_context& io, socket connected)
+GATEPOST_DECL socket_transport::socket_transport(asio::io_context& io, detail::owned_fd connected)
     : ticking(io_local::of(io)),
+      watched(io_local::of(io).sockets()),
+      io_(io),
       local_(io_local::of(io)),
-      socket_(std::move(connected)),
+      fd_(std::move(connected)),
       pause_(io),
       suspension_(std::make_shared<suspension>()) {}
+
+GATEPOST_DECL socket_transport::socket_transport(asio::io_context& io, socket connected)
+    : socket_transport(io, detail::owned_fd(connected.release())) {}
 
 // --- Without TLS ---------------------------------------------------------------------------------
 
@@ -69,10 +77,12 @@ GATEPOST_DECL io_result socket_transport::receive(std::span<char> into) {
     pushed_back_.erase(0, n);
     return {n, {}};
   }
-  if (++reads_ > reads_per_turn) return {0, detail::would_block()};
+  if (!readable_ || ++reads_ > reads_per_turn) return {0, detail::would_block()};
   ssize_t n;
-  do n = ::recv(socket_.native_handle(), into.data(), into.size(), MSG_DONTWAIT);
+  do n = ::recv(fd_.get(), into.data(), into.size(), MSG_DONTWAIT);
   while (n < 0 && errno == EINTR);
+  // A stream that gave less than was asked for has no more, as epoll(7) says, unless it has ended.
+  readable_ = hung_up_ || n == static_cast<ssize_t>(into.size());
   if (n > 0) return {static_cast<std::size_t>(n), {}};
   const std::error_code why = n < 0 ? detail::connection_error(errno) : errc::connection_lost;
   if (why == errc::connection_lost) ended_ = true;
@@ -81,25 +91,26 @@ GATEPOST_DECL io_result socket_transport::receive(std::span<char> into) {
 
 GATEPOST_DECL io_result socket_transport::send(std::string_view octets) {
   ssize_t n;
-  do n = ::send(socket_.native_handle(), octets.data(), octets.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  do n = ::send(fd_.get(), octets.data(), octets.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   while (n < 0 && errno == EINTR);
+  writable_ = n >= 0;
   if (n < 0) return {0, detail::connection_error(errno)};
   return {static_cast<std::size_t>(n), {}};
 }
 
 GATEPOST_DECL io_result socket_transport::try_read(std::span<char> into) {
-  if (!socket_.is_open() || into.empty()) return {0, errc::connection_lost};
+  if (!is_open() || into.empty()) return {0, errc::connection_lost};
   return tls_ ? try_read_tls(into) : receive(into);
 }
 
 GATEPOST_DECL io_result socket_transport::try_write(std::string_view text) {
-  if (!socket_.is_open()) return {0, errc::connection_lost};
+  if (!is_open()) return {0, errc::connection_lost};
   return tls_ ? try_write_tls(text) : send(text);
 }
 
 GATEPOST_DECL asio::awaitable<std::error_code> socket_transport::wait(readiness what,
                                                                       time_point deadline) {
-  if (!socket_.is_open()) co_return errc::connection_lost;
+  if (!is_open()) co_return errc::connection_lost;
   const time_point from = now();
   if (from >= deadline) co_return errc::timed_out;
   reads_ = 0;
@@ -124,24 +135,60 @@ GATEPOST_DECL asio::awaitable<std::error_code> socket_transport::wait(readiness 
 // Until the socket is ready, or the deadline is over: then suspension_ says how that went. No
 // coroutine of its own: ten thousand idle sessions would have ten thousand frames more.
 GATEPOST_DECL asio::awaitable<void> socket_transport::suspend(readiness what) {
-  const auto begin = [this, what](auto handler) {
-    resumption<decltype(handler)> then{std::move(handler), suspension_};
-    if (what == readiness::never) {
-      pause_.expires_at(deadline_);
-      pause_.async_wait(std::move(then));
-      return;
-    }
-    const auto kind = what == readiness::to_read ? socket::wait_read : socket::wait_write;
-    socket_.async_wait(kind, std::move(then));
-  };
+  const auto begin = [this, what](handler then) { await(what, std::move(then)); };
   const asio::use_awaitable_t<> token;
   return asio::async_initiate<const asio::use_awaitable_t<>, void()>(begin, token);
 }
 
+GATEPOST_DECL void socket_transport::await(readiness what, handler then) {
+  if (what == readiness::never) {
+    pause_.expires_at(deadline_);
+    pause_.async_wait(resumption{std::move(then), suspension_, {}});
+    return;
+  }
+  waiting_.emplace(std::move(then));
+  if (can(what)) return resume_later({});  // the others have their turn first
+  await_socket(what);
+}
+
+GATEPOST_DECL void socket_transport::await_socket(readiness what) {
+  const std::uint32_t wanted =
+      EPOLLIN | EPOLLRDHUP | (what == readiness::to_write ? EPOLLOUT : 0u) | events_;
+  if (wanted == events_) return;
+  if (const std::error_code failed = home().watch(*this, fd_.get(), wanted))
+    return resume_later(failed);
+  events_ = wanted;
+}
+
+GATEPOST_DECL bool socket_transport::can(readiness what) const {
+  return what == readiness::to_read ? readable_ : writable_;
+}
+
+GATEPOST_DECL void socket_transport::ready(std::uint32_t events) {
+  const bool over = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+  hung_up_ = hung_up_ || over;
+  readable_ = readable_ || over || (events & EPOLLIN) != 0;
+  writable_ = writable_ || (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
+  if (!waiting_ || !can(*waits_for_)) return;
+  suspension_->error = {};
+  handler then = std::move(*waiting_);
+  waiting_.reset();
+  then();
+}
+
+GATEPOST_DECL void socket_transport::resume_later(std::error_code ec) {
+  if (!waiting_) return;
+  resumption then{std::move(*waiting_), suspension_, ec};
+  waiting_.reset();
+  asio::post(io_, std::move(then));
+}
+
+// The coroutine is destroyed, as Asio does with those that wait for its own objects.
+GATEPOST_DECL void socket_transport::forsaken() { waiting_.reset(); }
+
 GATEPOST_DECL void socket_transport::cancel() {
   if (waits_for_) cancelled_ = true;
-  std::error_code ignored;
-  socket_.cancel(ignored);
+  resume_later(asio::error::operation_aborted);
   pause_.cancel();
 }
 
@@ -153,33 +200,41 @@ GATEPOST_DECL void socket_transport::hurry() {
 GATEPOST_DECL bool socket_transport::abandon() {
   suspension_->dropped = waits_for_.has_value();
   watcher_ = nullptr;
-  std::error_code ignored;
-  socket_.close(ignored);
+  close_socket();
+  waiting_.reset();
   pause_.cancel();
   return suspension_->dropped;
 }
 
+GATEPOST_DECL void socket_transport::close_socket() {
+  home().remove(*this);
+  detail::owned_fd(fd_.release());
+}
+
 GATEPOST_DECL void socket_transport::close() {
   watcher_ = nullptr;
-  if (!socket_.is_open()) return;
+  if (!is_open()) return;
   if (tls_ && tls_->established()) {
     tls_->shutdown();
     send_tls_output();
   }
-  std::error_code ignored;
   // Who does not read does not read our last words either.
-  if (lingers_ && !ended_ && !timed_out_ && peer_still_sends()) {
-    socket_.shutdown(socket::shutdown_send, ignored);
-    const int descriptor = socket_.release(ignored);
-    if (!ignored) return local_.linger(descriptor);
+  if (lingers_ && !ended_ && !timed_out_ && may_have_input() && peer_still_sends()) {
+    ::shutdown(fd_.get(), SHUT_WR);
+    home().remove(*this, fd_.get());
+    local_.linger(fd_.release());
   }
-  socket_.close(ignored);
+  close_socket();
+  resume_later(asio::error::operation_aborted);
 }
+
+// As far as the poller has told us, if we have asked it.
+GATEPOST_DECL bool socket_transport::may_have_input() const { return readable_ || events_ == 0; }
 
 // Is there input that nobody has read?
 GATEPOST_DECL bool socket_transport::peer_still_sends() {
   char octet;
-  return ::recv(socket_.native_handle(), &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+  return ::recv(fd_.get(), &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 // --- TLS -----------------------------------------------------------------------------------------
@@ -285,11 +340,10 @@ GATEPOST_DECL void socket_transport::tick(time_point now) {
   if (now >= deadline_ && waits_for_ != readiness::never) {
     deadline_ = time_point::max();
     timed_out_ = true;
-    std::error_code ignored;
-    socket_.cancel(ignored);
-    return;
+    return resume_later(asio::error::operation_aborted);
   }
   if (watcher_ == nullptr) return;
+  if (watched_since_ == time_point{}) watched_since_ = now;
   if (now >= watch_deadline_) {
     watch_deadline_ = time_point::max();
     watcher_->on_late();
@@ -302,7 +356,7 @@ GATEPOST_DECL void socket_transport::tick(time_point now) {
 GATEPOST_DECL void socket_transport::look_at_peer() {
   if (!pushed_back_.empty() || (tls_ && tls_->input_pending())) return;
   char octet;
-  const ssize_t n = ::recv(socket_.native_handle(), &octet, 1, MSG_PEEK | MSG_DONTWAIT);
+  const ssize_t n = ::recv(fd_.get(), &octet, 1, MSG_PEEK | MSG_DONTWAIT);
   const bool gone = n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
   if (!gone) return;
   watched_since_ = time_point::max() - patience - patience;  // say it once
@@ -312,7 +366,7 @@ GATEPOST_DECL void socket_transport::look_at_peer() {
 GATEPOST_DECL void socket_transport::watch(busy_watch* listener, time_point deadline) {
   watcher_ = listener;
   watch_deadline_ = deadline;
-  if (listener != nullptr) watched_since_ = now();
+  watched_since_ = {};  // the next tick says when
 }
 
 // --- Ends ----------------------------------------------------------------------------------------
@@ -320,20 +374,14 @@ GATEPOST_DECL void socket_transport::watch(busy_watch* listener, time_point dead
 GATEPOST_DECL endpoint socket_transport::peer() const {
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
-  auto& self = const_cast<socket_transport&>(*this);
-  if (::getpeername(self.socket_.native_handle(), reinterpret_cast<sockaddr*>(&storage), &size) !=
-      0)
-    return {};
+  if (::getpeername(fd_.get(), reinterpret_cast<sockaddr*>(&storage), &size) != 0) return {};
   return detail::to_endpoint(storage);
 }
 
 GATEPOST_DECL endpoint socket_transport::local() const {
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
-  auto& self = const_cast<socket_transport&>(*this);
-  if (::getsockname(self.socket_.native_handle(), reinterpret_cast<sockaddr*>(&storage), &size) !=
-      0)
-    return {};
+  if (::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&storage), &size) != 0) return {};
   return detail::to_endpoint(storage);
 }
 
