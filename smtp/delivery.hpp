@@ -54,6 +54,9 @@ class intake {
   // the message.
   virtual asio::awaitable<std::error_code> write(std::string_view text) = 0;
 
+  // False where nobody looks at disposition::edits: they are then not made.
+  virtual bool wants_edits() const { return true; }
+
   // Makes it durable. At most once, and nothing after it.
   virtual asio::awaitable<delivery_outcome> commit(const disposition& what) = 0;
 

@@ -70,7 +70,9 @@ class session_driver final : private busy_watch, private transcript_tap {
   // --- Actions
   // ------------------------------------------------------------------------------------
   asio::awaitable<void> read(std::chrono::milliseconds at_most);
+  void received(std::size_t octets);
   asio::awaitable<void> flush();
+  bool write_out();
   asio::awaitable<void> pause(std::chrono::milliseconds wait);
   asio::awaitable<void> ask(smtp::stage s);
   asio::awaitable<void> authenticate(std::string response);
@@ -117,7 +119,7 @@ class session_driver final : private busy_watch, private transcript_tap {
   void on_late() override;
   void on_line(bool from_client, std::string_view line) override;
   void read_failed(std::error_code why);
-  time_point deadline_in(std::chrono::milliseconds wait) const;
+  time_point deadline_in(std::chrono::milliseconds wait, time_point since) const;
   time_point rate_deadline(time_point now) const;
 
   transport& connection_;
@@ -129,7 +131,7 @@ class session_driver final : private busy_watch, private transcript_tap {
   std::unique_ptr<session_policy> policy_;
   std::unique_ptr<auth_exchange> auth_;
   time_point started_;
-  time_point waiting_since_;  // for the command that comes, or for more of a message
+  std::optional<time_point> waiting_since_;  // for the command that comes, or for more of a message
   std::uint64_t octets_in_ = 0;
   std::uint64_t octets_out_ = 0;
   std::string_view ended_by_;  // where the engine cannot know it

@@ -9,6 +9,7 @@ namespace detail {
 class discarding_intake final : public intake {
  public:
   asio::awaitable<std::error_code> write(std::string_view) override { co_return std::error_code{}; }
+  bool wants_edits() const override { return false; }
   asio::awaitable<delivery_outcome> commit(const disposition&) override {
     co_return delivery_outcome(smtp::reply(replies::ok));
   }

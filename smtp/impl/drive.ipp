@@ -163,36 +163,38 @@ GATEPOST_DECL void session_driver::stop_now() {
 
 // --- Reading and writing -------------------------------------------------------------------------
 
-GATEPOST_DECL time_point session_driver::deadline_in(std::chrono::milliseconds wait) const {
-  const time_point whole = started_ + engine_.settings().limits.session_time;
-  return std::min(connection_.now() + wait, whole);
+GATEPOST_DECL time_point session_driver::deadline_in(std::chrono::milliseconds wait,
+                                                     time_point now) const {
+  return std::min(now + wait, started_ + engine_.settings().limits.session_time);
 }
 
 GATEPOST_DECL asio::awaitable<void> session_driver::read(std::chrono::milliseconds at_most) {
-  if (!engine_.output().empty()) co_await flush();
+  if (!write_out()) co_await flush();
   // RFC 5321 §4.5.3.2.7: for a command, not for each octet of one.
-  if (!engine_.in_line()) waiting_since_ = connection_.now();
-  const time_point deadline = std::min(deadline_in(at_most), waiting_since_ + at_most);
+  if (!engine_.in_line()) waiting_since_.reset();
+  std::optional<time_point> deadline;  // who need not wait need not look at the clock
   while (!engine_.closed()) {
     const io_result r = connection_.try_read(engine_.prepare());
-    if (!r.error) {
-      octets_in_ += r.octets;
-      if (engine_.in_message()) {
-        if (message_octets_ == 0) message_started_ = connection_.now();
-        message_octets_ += r.octets;
-      }
-      engine_.received(r.octets);
-      co_return;
-    }
+    if (!r.error) co_return received(r.octets);
     if (!r.would_block()) co_return read_failed(r.error);
     engine_.idle();
     const time_point from = connection_.now();
-    const time_point too_slow = rate_deadline(from);
-    const std::error_code waited =
-        co_await connection_.wait(readiness::to_read, std::min(deadline, too_slow));
+    if (!waiting_since_) waiting_since_ = from;
+    if (!deadline) deadline = deadline_in(at_most, *waiting_since_);
+    const time_point until = std::min(*deadline, rate_deadline(from));
+    const std::error_code waited = co_await connection_.wait(readiness::to_read, until);
     if (message_octets_ > 0) message_waited_ += connection_.now() - from;
     if (waited) co_return read_failed(waited);
   }
+}
+
+GATEPOST_DECL void session_driver::received(std::size_t octets) {
+  octets_in_ += octets;
+  if (engine_.in_message()) {
+    if (message_octets_ == 0) message_started_ = connection_.now();
+    message_octets_ += octets;
+  }
+  engine_.received(octets);
 }
 
 // When the message that comes in is slower than limits.min_body_rate, should nothing more of it
@@ -221,19 +223,27 @@ GATEPOST_DECL void session_driver::read_failed(std::error_code why) {
   engine_.end(replies::too_slow, session_end::timeout);
 }
 
-GATEPOST_DECL asio::awaitable<void> session_driver::flush() {
-  const time_point deadline = connection_.now() + engine_.settings().limits.write_timeout;
+// As far as it goes without waiting. False: something is left.
+GATEPOST_DECL bool session_driver::write_out() {
   while (!engine_.output().empty()) {
     const io_result r = connection_.try_write(engine_.output());
     octets_out_ += r.octets;
     engine_.sent(r.octets);
     if (!r.error) continue;
-    std::error_code why = r.error;
-    if (r.would_block()) why = co_await connection_.wait(readiness::to_write, deadline);
+    if (r.would_block()) return false;
+    engine_.lost();
+  }
+  return true;
+}
+
+GATEPOST_DECL asio::awaitable<void> session_driver::flush() {
+  std::optional<time_point> deadline;
+  while (!write_out()) {
+    if (!deadline) deadline = connection_.now() + engine_.settings().limits.write_timeout;
+    const std::error_code why = co_await connection_.wait(readiness::to_write, *deadline);
     // A stop() ends what is waited for; what is to be said is said nevertheless.
     if (!why || why == errc::cancelled) continue;
     engine_.lost(why == errc::timed_out ? session_end::timeout : session_end::client_left);
-    co_return;
   }
 }
 
@@ -247,7 +257,7 @@ GATEPOST_DECL asio::awaitable<void> session_driver::pause(std::chrono::milliseco
 GATEPOST_DECL asio::awaitable<void> session_driver::start_tls() {
   co_await flush();
   if (engine_.closed()) co_return;
-  const time_point deadline = deadline_in(engine_.settings().limits.tls_timeout);
+  const time_point deadline = deadline_in(engine_.settings().limits.tls_timeout, connection_.now());
   const std::error_code failed = co_await connection_.accept_tls(*services_.tls, deadline);
   if (!failed) {
     facts_.tls = *connection_.tls();

@@ -241,7 +241,7 @@ GATEPOST_DECL void session_driver::log_left_out(const verdict& v, const judgemen
 GATEPOST_DECL asio::awaitable<delivery_outcome> session_driver::commit(const verdict& v,
                                                                        const judgement& j) {
   disposition what;
-  write_edits(v, what.edits);
+  if (intake_->wants_edits()) write_edits(v, what.edits);
   what.recipients = j.takers;
   what.hold = j.hold;
   if (j.hold) what.hold_reason = j.reason;

@@ -72,6 +72,11 @@ class fake_delivery final : public delivery {
     gates_.insert_or_assign(s, &g);
     return *this;
   }
+  // It does not look at edits: messages are kept as they came.
+  fake_delivery& wants_no_edits() {
+    wants_edits_ = false;
+    return *this;
+  }
   // What commit() says from now on.
   fake_delivery& answers(reply overall, std::vector<reply> each = {}) {
     outcome_ = delivery_outcome(std::move(overall));
@@ -137,6 +142,8 @@ class fake_delivery final : public delivery {
       co_return std::error_code{};
     }
 
+    bool wants_edits() const override { return all_.wants_edits_; }
+
     asio::awaitable<delivery_outcome> commit(const disposition& what) override {
       const bool fails = co_await all_.enter(step::commit);
       if (fails) co_return delivery_outcome(replies::local_error);
@@ -195,6 +202,7 @@ class fake_delivery final : public delivery {
   std::map<step, gate*> gates_;
   std::map<step, std::size_t> calls_;
   std::optional<delivery_outcome> outcome_;
+  bool wants_edits_ = true;
 };
 
 }  // namespace gatepost::smtp::testing

@@ -19,6 +19,7 @@ TEST(discard_all, takes_everything) {
   const auto message = gatepost::testing::run(delivery.begin(view));
   ASSERT_NE(message, nullptr);
   EXPECT_FALSE(gatepost::testing::run(message->write("text")));
+  EXPECT_FALSE(message->wants_edits());
   const disposition what;
   EXPECT_EQ(gatepost::testing::run(message->commit(what)).overall.code(), 250);
 }

@@ -203,6 +203,17 @@ TEST(drive_message, single_fields_are_erased) {
   EXPECT_THAT(f.delivery.kept.at(0).text, HasSubstr("\r\nA: 1\r\nB: 3\r\n\r\nbody"));
 }
 
+TEST(drive_message, no_edits_for_a_delivery_that_does_not_want_them) {
+  fake_session f;
+  f.delivery.wants_no_edits();
+  f.policy.answers(stage::message, verdict::pass().add_header("X-One", "1").add_tag("k", "v"));
+  f.begin_message();
+  f.sends("Subject: x\r\n");
+  const testing::kept_message& m = f.delivery.kept.at(0);
+  EXPECT_EQ(m.text, "Subject: x\r\n");
+  EXPECT_EQ(m.tags.at(0).name, "k");
+}
+
 TEST(drive_message, nothing_of_a_check_can_begin_a_field_of_its_own) {
   fake_session f;
   f.policy.answers(stage::message, verdict::pass()
