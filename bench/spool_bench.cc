@@ -118,7 +118,7 @@ BENCHMARK(commit)
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond);
 BENCHMARK(raw)
-    ->ArgsProduct({{1, 8, 32}, {2000, 10000, 100000}})
+    ->ArgsProduct({{1, 8, 64}, {2000, 10000, 100000}})
     ->ArgNames({"batch", "octets"})
     ->UseRealTime()
     ->Unit(benchmark::kMicrosecond);
