@@ -79,19 +79,20 @@ TEST(session_allocation, none_per_command) {
   const std::string message = message_of(4096);
   const std::string chunk = "BDAT 100 LAST\r\n" + std::string(98, 'x') + "\r\n";
   served s;
-  // The first round finds the memory that later ones use again.
-  for (int round = 0; round < 3; ++round) {
+  // The first rounds find the memory that later ones use again: two for EHLO, which keeps the name
+  // before, too.
+  for (int round = 0; round < 4; ++round) {
     for (const std::string_view octets :
          {std::string_view("EHLO a.client.with.a.long.name.example\r\n"), mail, rcpt, rcpt,
           std::string_view("DATA\r\n"), std::string_view(message), std::string_view("NOOP\r\n"),
           mail, rcpt, std::string_view(chunk), mail, std::string_view("RSET\r\n"),
           std::string_view("VRFY somebody\r\n"), std::string_view("XYZZ\r\n")}) {
       const std::size_t took = s.says(octets);
-      if (round == 0) continue;
+      if (round < 2) continue;
       EXPECT_EQ(took, 0U) << octets.substr(0, octets.find('\r'));
     }
   }
-  EXPECT_EQ(s.messages(), 6U);
+  EXPECT_EQ(s.messages(), 8U);
 }
 
 TEST(session_allocation, none_in_a_pipeline) {
@@ -176,14 +177,14 @@ TEST(session_allocation, with_a_driver) {
   EXPECT_LE(allocations_of(commands), end);
 }
 
-// The delivery's object for the message, the list of its recipients and that of their replies.
+// What the delivery makes for it, and lists of its recipients and of what each is told.
 TEST(session_allocation, of_a_message_with_a_driver) {
   const std::size_t end = allocations_of("NOOP\r\n");
   const std::string message = std::string(mail) + std::string(rcpt) + "DATA\r\n" + message_of(4096);
   std::uint32_t messages = 0;
   const std::size_t took = allocations_of(message, &messages) - end;
   EXPECT_EQ(messages, 5U);
-  EXPECT_LE(took, 4U);
+  EXPECT_LE(took, 5U);
 }
 
 }  // namespace
