@@ -7,10 +7,12 @@
 #ifndef GATEPOST_SMTP_SOCKET_TRANSPORT_HPP
 #define GATEPOST_SMTP_SOCKET_TRANSPORT_HPP
 
+#include <asio/async_result.hpp>
 #include <asio/generic/stream_protocol.hpp>
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
