@@ -26,10 +26,10 @@ struct directive {
   std::string_view text = {};  // as written, with its qualifier
   spf::qualifier qualifier = qualifier::pass;
   spf::mechanism mechanism = mechanism::all;
-  std::uint8_t bits4 = 32;        // of a and mx: how much of an IPv4 address counts (§5.3, §5.4)
-  std::uint8_t bits6 = 128;       // and of an IPv6 address
-  macro_string domain = {};       // empty: the domain whose record it is
-  smtp::ip_network network = {};  // of ip4 and ip6
+  std::uint8_t bits4 = 32;        // how much of an IPv4 address counts: of ip4, a, mx (§5.3, §5.6)
+  std::uint8_t bits6 = 128;       // and of an IPv6 address: of ip6, a, mx
+  smtp::ip_address address = {};  // of ip4 and ip6, as written
+  macro_string domain = {};       // of the others; empty: the domain whose record it is
 };
 
 struct record {

@@ -38,6 +38,7 @@ inline std::optional<unsigned> parse_decimal(std::string_view text, unsigned max
 
 inline bool parse_v4(std::string_view text, std::uint8_t* out) {
   std::size_t at = 0;
+  std::uint32_t address = 0;
   for (int part = 0; part < 4; ++part) {
     if (part > 0 && (at == text.size() || text[at++] != '.')) return false;
     const std::size_t begin = at;
@@ -46,8 +47,10 @@ inline bool parse_v4(std::string_view text, std::uint8_t* out) {
       value = value * 10 + static_cast<unsigned>(text[at] - '0');
     const bool leading_zero = at - begin > 1 && text[begin] == '0';
     if (at == begin || leading_zero || value > 255) return false;
-    out[part] = static_cast<std::uint8_t>(value);
+    address = address << 8 | value;
   }
+  for (int part = 0; part < 4; ++part)
+    out[part] = static_cast<std::uint8_t>(address >> (24 - 8 * part));
   return at == text.size();
 }
 

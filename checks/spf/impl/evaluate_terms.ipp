@@ -31,17 +31,22 @@ inline bool is_void(const std::optional<smtp::dns::answer<smtp::ip_address>>& a)
   return a->is_definite() && !a->has_records();
 }
 
+// Of one family. `bits`: at most as many as they have.
+inline bool share_prefix(const smtp::ip_address& a, const smtp::ip_address& b, unsigned bits) {
+  const auto left = a.octets();
+  const auto right = b.octets();
+  const std::size_t whole = bits / 8;
+  if (!std::equal(left.begin(), left.begin() + whole, right.begin())) return false;
+  return bits % 8 == 0 || ((left[whole] ^ right[whole]) >> (8 - bits % 8)) == 0;
+}
+
 }  // namespace detail
 
 GATEPOST_DECL void evaluation::evaluate_next(const directive& d) {
   switch (d.mechanism) {
     case mechanism::all: return matched(d);
     case mechanism::ip4:
-    case mechanism::ip6: {
-      // RFC 7208 §5: an address of the other family never matches.
-      const bool same_family = d.network.address().family() == query_.client.family();
-      return same_family && d.network.contains(query_.client) ? matched(d) : not_matched(d);
-    }
+    case mechanism::ip6: return in_network(d.address, d) ? matched(d) : not_matched(d);
     default: return look_up(d);
   }
 }
@@ -188,9 +193,9 @@ GATEPOST_DECL bool evaluation::too_many_terms() {
 
 GATEPOST_DECL bool evaluation::in_network(const smtp::ip_address& address,
                                           const directive& d) const {
+  // RFC 7208 §5: an address of the other family never matches.
   if (address.family() != query_.client.family()) return false;
-  const unsigned bits = address.is_v4() ? d.bits4 : d.bits6;
-  return smtp::prefix(address, bits).contains(query_.client);
+  return detail::share_prefix(address, query_.client, address.is_v4() ? d.bits4 : d.bits6);
 }
 
 GATEPOST_DECL std::string evaluation::target_of(const macro_string& spec) const {

@@ -135,13 +135,14 @@ class record_reader {
     if (!rest.starts_with(':')) return wrong("it needs a network");
     rest.remove_prefix(1);
     const bool v4 = d.mechanism == mechanism::ip4;
-    const std::size_t slash = rest.find('/');
+    const std::size_t slash = rest.rfind('/');
     const auto address = smtp::parse_ip_address(rest.substr(0, slash));
     if (!address || address->is_v4() != v4) return wrong("not an address of its family");
-    std::optional<std::uint8_t> bits = static_cast<std::uint8_t>(address->bits());
-    if (slash != rest.npos) bits = read_prefix_length(rest.substr(slash + 1), address->bits());
+    d.address = *address;
+    if (slash == rest.npos) return true;
+    const auto bits = read_prefix_length(rest.substr(slash + 1), address->bits());
     if (!bits) return wrong("bad prefix length");
-    d.network = smtp::ip_network(*address, *bits);
+    (v4 ? d.bits4 : d.bits6) = *bits;
     return true;
   }
 

@@ -115,6 +115,15 @@ TEST(SpfEvaluate, Families) {
   } const cases[] = {
       {"192.0.2.1", "v=spf1 ip4:192.0.2.0/24 -all", result::pass},
       {"192.0.3.1", "v=spf1 ip4:192.0.2.0/24 -all", result::fail},
+      {"192.0.2.1", "v=spf1 ip4:192.0.2.77/24 -all", result::pass},  // bits beyond it do not count
+      {"192.0.2.63", "v=spf1 ip4:192.0.2.0/26 -all", result::pass},
+      {"192.0.2.64", "v=spf1 ip4:192.0.2.0/26 -all", result::fail},
+      {"192.0.2.255", "v=spf1 ip4:192.0.2.254/31 -all", result::pass},
+      {"192.0.2.253", "v=spf1 ip4:192.0.2.254/31 -all", result::fail},
+      {"2001:db8::8000", "v=spf1 ip6:2001:db8::/112 -all", result::pass},
+      {"2001:db8::8000", "v=spf1 ip6:2001:db8::/113 -all", result::fail},
+      {"2001:db8::1", "v=spf1 ip6:2001:db8::1 -all", result::pass},
+      {"2001:db8::2", "v=spf1 ip6:2001:db8::1 -all", result::fail},
       {"192.0.3.1", "v=spf1 ip4:0.0.0.0/0 -all", result::pass},
       {"2001:db8::1", "v=spf1 ip4:0.0.0.0/0 -all", result::fail},
       {"2001:db8::1", "v=spf1 ip6:2001:db8::/32 -all", result::pass},

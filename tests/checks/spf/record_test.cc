@@ -39,8 +39,10 @@ TEST(SpfRecord, Terms) {
   EXPECT_EQ(d[1].bits4, 24);
   EXPECT_EQ(d[1].bits6, 64);
   EXPECT_EQ(d[2].qualifier, qualifier::softfail);
-  EXPECT_EQ(d[2].network.text(), "192.0.2.0/24");  // bits beyond the prefix do not count
-  EXPECT_EQ(d[3].network.text(), "2001:db8::/32");
+  EXPECT_EQ(d[2].address.text(), "192.0.2.77");
+  EXPECT_EQ(d[2].bits4, 24);
+  EXPECT_EQ(d[3].address.text(), "2001:db8::");
+  EXPECT_EQ(d[3].bits6, 32);
   EXPECT_EQ(d[4].mechanism, mechanism::ptr);
   EXPECT_EQ(d[5].domain.text, "%{i}.x.example.com");
   EXPECT_EQ(d[6].mechanism, mechanism::include);
