@@ -24,10 +24,6 @@ inline bool is_token_octet(char c) {
          std::string_view("()<>@,;:\\\"/[]?=").find(c) == std::string_view::npos;
 }
 
-inline bool is_token(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), is_token_octet);
-}
-
 // RFC 5322 §3.2.3
 inline bool is_atom_octet(char c) {
   return is_alnum(c) || std::string_view("!#$%&'*+-/=?^_`{|}~.").find(c) != std::string_view::npos;
@@ -73,8 +69,8 @@ inline void append_escaped(std::string& out, std::string_view text, std::string_
 }
 
 inline void append_value(std::string& out, std::string_view text) {
-  const bool bare =
-      text.size() <= max_auth_text_octets && (is_token(text) || is_mailbox_value(text));
+  const bool token = !text.empty() && std::all_of(text.begin(), text.end(), is_token_octet);
+  const bool bare = text.size() <= max_auth_text_octets && (token || is_mailbox_value(text));
   if (bare) {
     out += text;
     return;
@@ -84,18 +80,16 @@ inline void append_value(std::string& out, std::string_view text) {
   out += '"';
 }
 
-inline void append_comment(std::string& out, std::string_view text) {
-  out += " (";
-  append_escaped(out, text, "()\\");
-  out += ')';
-}
-
 inline void append_method(std::string& out, const auth_method& m) {
   append_keyword(out, m.method);
   if (m.version != 1) out += "/" + std::to_string(m.version);
   out += '=';
   append_keyword(out, m.result);
-  if (!m.comment.empty()) append_comment(out, m.comment);
+  if (!m.comment.empty()) {
+    out += " (";
+    append_escaped(out, m.comment, "()\\");
+    out += ')';
+  }
   if (!m.reason.empty()) {
     out += " reason=";
     append_value(out, m.reason);
