@@ -56,8 +56,8 @@ class poller {
   poller(const poller&) = delete;
   poller& operator=(const poller&) = delete;
 
-  // From now on `s` is told of `events` of `descriptor`, of those too that are there already; an
-  // error, in a change of the events. As long as a socket is known, io_context::run() goes on.
+  // From now on `s` is told of `events` of `descriptor`, of those too that are there already; also
+  // where it was told before. As long as a socket is known, io_context::run() goes on.
   GATEPOST_DECL std::error_code watch(watched& s, int descriptor, std::uint32_t events) noexcept;
   // Tells `s` no more. A descriptor that stays open is to be given; closing one is enough
   // otherwise.

@@ -117,6 +117,7 @@ class socket_transport final : public transport,
   std::uint32_t events_ = 0;  // that the poller tells of
   bool readable_ = false;     // as far as we have been told
   bool writable_ = true;
+  bool in_vain_ = false;  // the kernel was asked and had nothing: it is to tell us anew
   bool hung_up_ = false;  // the other end has ended, or there is an error: a read will tell
   asio::steady_timer pause_;
   std::optional<tls_engine> tls_;

@@ -85,7 +85,10 @@ GATEPOST_DECL io_result socket_transport::receive(std::span<char> into) {
   readable_ = hung_up_ || n == static_cast<ssize_t>(into.size());
   if (n > 0) return {static_cast<std::size_t>(n), {}};
   const std::error_code why = n < 0 ? detail::connection_error(errno) : errc::connection_lost;
-  if (why == errc::connection_lost) ended_ = true;
+  if (why == errc::connection_lost)
+    ended_ = true;
+  else
+    in_vain_ = true;
   return {0, why};
 }
 
@@ -94,6 +97,7 @@ GATEPOST_DECL io_result socket_transport::send(std::string_view octets) {
   do n = ::send(fd_.get(), octets.data(), octets.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   while (n < 0 && errno == EINTR);
   writable_ = n >= 0;
+  in_vain_ = in_vain_ || n < 0;
   if (n < 0) return {0, detail::connection_error(errno)};
   return {static_cast<std::size_t>(n), {}};
 }
@@ -154,10 +158,11 @@ GATEPOST_DECL void socket_transport::await(readiness what, handler then) {
 GATEPOST_DECL void socket_transport::await_socket(readiness what) {
   const std::uint32_t wanted =
       EPOLLIN | EPOLLRDHUP | (what == readiness::to_write ? EPOLLOUT : 0u) | events_;
-  if (wanted == events_) return;
+  if (wanted == events_ && !in_vain_) return;
   if (const std::error_code failed = home().watch(*this, fd_.get(), wanted))
     return resume_later(failed);
   events_ = wanted;
+  in_vain_ = false;
 }
 
 GATEPOST_DECL bool socket_transport::can(readiness what) const {
