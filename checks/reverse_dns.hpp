@@ -3,8 +3,8 @@
 //
 // Begins at connect and speaks at MAIL, when it is known whether the client has authenticated; or
 // at the end of the header, where one of our own servers stands between (true_client.hpp). Leaves
-// an `iprev_result` in transaction_notes(). By default it only scores: many small hosts are
-// without. Thread-safe as far as the resolver is.
+// an `iprev_result` in transaction_notes(), and "iprev" for Authentication-Results. By default it
+// only scores: many small hosts are without. Thread-safe as far as the resolver is.
 #ifndef GATEPOST_CHECKS_REVERSE_DNS_HPP
 #define GATEPOST_CHECKS_REVERSE_DNS_HPP
 

@@ -4,6 +4,7 @@
 #include <asio/this_coro.hpp>
 #include <string>
 
+#include "checks/auth_results.hpp"
 #include "checks/detail/iprev_lookup.hpp"
 #include "checks/reverse_dns.hpp"
 #include "smtp/reply.hpp"
@@ -14,6 +15,16 @@ namespace detail {
 // RFC 7372 §3.3: 5.7.25, reverse DNS validation failed.
 inline smtp::reply reverse_dns_refusal(std::string text) {
   return smtp::reply(550, {5, 7, 25}, std::move(text));
+}
+
+// RFC 8601 §2.7.3: "iprev=pass (mail.example.com) policy.iprev=192.0.2.200"
+inline auth_method iprev_method(const iprev_result& found) {
+  auth_method method;
+  method.method = "iprev";
+  method.result = to_string(found.status());
+  method.comment = found.name();
+  method.properties.push_back({"policy", "iprev", found.address().text()});
+  return method;
 }
 
 }  // namespace detail
@@ -53,6 +64,7 @@ GATEPOST_DECL asio::awaitable<verdict> reverse_dns::look_at(context& ctx,
   const auto work = detail::look_up_iprev(ctx, executor, dns_, address, options_.names);
   co_await work->wait();
   ctx.transaction_notes().emplace<iprev_result>(work->result());
+  add_auth_result(ctx.transaction_notes(), detail::iprev_method(work->result()));
   co_return judge(work->result());
 }
 

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "checks/auth_results.hpp"
 #include "checks/testing.hpp"
 #include "smtp/testing/fake_resolver.hpp"
 
@@ -92,6 +93,8 @@ class note_reader final : public check {
     seen_ = note == nullptr ? "none"
                             : std::string(to_string(note->status())) + ' ' + note->name() + ' ' +
                                   note->address().text();
+    const auto methods = all_auth_results(ctx.notes(), ctx.transaction_notes());
+    seen_ += "; " + write_auth_results("mx", methods);
     co_return verdict::pass();
   }
 
@@ -100,17 +103,19 @@ class note_reader final : public check {
 };
 
 TEST(ReverseDns, LeavesANoteForEveryMessage) {
+  const std::string expected =
+      "pass mail.example 192.0.2.1; mx; iprev=pass (mail.example) policy.iprev=192.0.2.1";
   world w;
   std::string seen;
   w.t.add<reverse_dns>(w.dns);
   w.t.add<note_reader>(seen);
   w.mail("192.0.2.1");
   w.t.message("Subject: x\r\n\r\n");
-  EXPECT_EQ(seen, "pass mail.example 192.0.2.1");
+  EXPECT_EQ(seen, expected);
   seen.clear();
   w.t.mail("<bob@example.test>");
   w.t.message("Subject: x\r\n\r\n");
-  EXPECT_EQ(seen, "pass mail.example 192.0.2.1");
+  EXPECT_EQ(seen, expected);
   EXPECT_EQ(w.dns.asked().size(), 2u) << "once for all messages of the session";
 }
 
