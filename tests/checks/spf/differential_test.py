@@ -201,9 +201,11 @@ def unknown_modifier_twice(case, ours, theirs):
 
 
 def ptr_errors(case, ours, theirs):
-    """RFC 7208 §5.5, §7.3: a DNS error in the look-up of the client's names is no match, not an
-    error; pyspf gives a temperror."""
-    return theirs[0] == "temperror" and any("ptr" in t.lower() or "%{p}" in t for t in texts(case))
+    """RFC 7208 §5.5, §7.3: a DNS error in the look-up of the client's names is no match, and
+    "unknown" for %{p}; pyspf gives a temperror, or no explanation."""
+    asks = any("ptr" in text.lower() or "%{p}" in text for text in texts(case))
+    fails = any({"rcode": "TIMEOUT"} in records for records in case.zone.values())
+    return asks and fails and (theirs[0] == "temperror" or (theirs[0] == "fail" and not theirs[1]))
 
 
 # RFC 7208 §7.1, all that may stand in a macro-string of a term or an explanation.
