@@ -33,6 +33,9 @@ struct seal_options {
   // Names in h= of the message signature: as often as the message has such a field, and at least
   // once.
   std::vector<std::string> fields = default_signed_fields();
+
+  // How the signatures are written. ARC's test suite signs them whole.
+  dkim::b_layout layout = dkim::b_layout::folded;
 };
 
 // What stands in ARC-Authentication-Results behind the instance.

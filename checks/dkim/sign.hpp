@@ -15,6 +15,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -68,6 +69,12 @@ struct sign_options {
   std::string identity = {};
 };
 
+// How b= is written.
+enum class b_layout : std::uint8_t {
+  folded,  // with blanks in it, so that lines have up to 78 octets (RFC 5322 §2.1.1)
+  whole,   // without, in a longer line; an RSA key of more than 5900 bits is folded all the same
+};
+
 class signing {
  public:
   using time_point = std::chrono::system_clock::time_point;
@@ -101,6 +108,7 @@ namespace detail {
 struct signed_tags {
   std::string before;
   std::string behind;
+  b_layout layout = b_layout::folded;
 };
 // Writes the field with its signature; `covered` is the canonical form of all that it covers beside
 // itself. Empty where the key does not sign. For ARC too.

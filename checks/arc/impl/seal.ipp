@@ -104,13 +104,17 @@ GATEPOST_DECL std::string sealing::message_signature(const dkim::header_text& he
   const std::string_view octets(reinterpret_cast<const char*>(hash.data()), hash.size());
   const std::vector<std::string> signed_names = names(header);
   std::string list;
-  for (const std::string& name : signed_names) list += (list.empty() ? "" : ":") + name;
+  // Where lines are to be short, the list has to have blanks.
+  const std::string_view colon = options_.layout == dkim::b_layout::folded ? " : " : ":";
+  for (const std::string& name : signed_names) list.append(list.empty() ? "" : colon).append(name);
   std::string before;
   for (const smtp::field_view* f : dkim::pick_fields(header.fields, signed_names, nullptr))
     dkim::append_canonical_field(before, relaxed, header.field(*f), f->name, f->value);
-  const dkim::detail::signed_tags tags{
-      writer.algorithm(), "bh=" + smtp::base64_encode(octets) + "; c=relaxed/relaxed; d=" +
-                              writer.key.domain + "; h=" + list + "; " + writer.tail()};
+  const dkim::detail::signed_tags tags{writer.algorithm(),
+                                       "bh=" + smtp::base64_encode(octets) +
+                                           "; c=relaxed/relaxed; d=" + writer.key.domain +
+                                           "; h=" + list + "; " + writer.tail(),
+                                       options_.layout};
   return dkim::detail::signed_field("ARC-Message-Signature", tags, before, relaxed, writer.key.key);
 }
 
@@ -140,7 +144,8 @@ GATEPOST_DECL dkim::parsed<std::string> sealing::seal(const dkim::header_text& h
   detail::append_relaxed(before, message);
   const dkim::detail::signed_tags tags{
       writer.algorithm(),
-      "cv=" + std::string(to_string(status)) + "; d=" + key.domain + "; " + writer.tail()};
+      "cv=" + std::string(to_string(status)) + "; d=" + key.domain + "; " + writer.tail(),
+      options_.layout};
   const std::string seal = dkim::detail::signed_field("ARC-Seal", tags, before,
                                                       dkim::canonicalization::relaxed, key.key);
   if (message.empty() || seal.empty()) return dkim::problem{"the key does not sign"};

@@ -63,7 +63,8 @@ GATEPOST_DECL std::string signed_field(std::string_view name, const signed_tags&
   const std::string blank = smtp::base64_encode(std::string(key.signature_size(), '\0'));
   const std::string ending = tags.behind.empty() ? "" : "; " + tags.behind;
   std::string field;
-  smtp::write_field(field, name, tags.before + "b=" + in_words(blank) + ending);
+  const std::string room = tags.layout == b_layout::folded ? in_words(blank) : blank;
+  smtp::write_field(field, name, tags.before + "b=" + room + ending);
   const std::string_view whole = std::string_view(field).substr(0, field.size() - 2);
   const std::string_view value = whole.substr(whole.find(':') + 1);
   const auto list = tag_list::parse(value);
