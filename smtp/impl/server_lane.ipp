@@ -37,8 +37,6 @@ GATEPOST_DECL void server::lane::wait_for_clients(door& d) {
 }
 
 GATEPOST_DECL void server::lane::accept_from(door& d) {
-  // So many at once, and then the sessions have their turn.
-  constexpr int burst = 64;
   for (int i = 0; i < burst && accept_one(d); ++i) continue;
   if (std::exchange(starved, false))
     d.resting.emplace(*this, d);
@@ -64,33 +62,46 @@ GATEPOST_DECL bool server::lane::accept_one(door& d) {
                                 &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
   const int error = errno;
   if (fd) {
+    aborted = 0;
     try {
       begin(d, std::move(fd), detail::to_endpoint(peer));
       return true;
     } catch (...) {  // of one client; the next one finds us here
       starved = true;
-      complain(detail::what_of(std::current_exception()));
+      complain_of(std::current_exception());
       return false;
     }
   }
-  if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
-    starved = true;
-    complain(std::string("accept: ") + std::strerror(error) +
-             " (no new sessions until some end; raise the limit of open files)");
-    return false;
-  }
-  // The client was gone before we came: the next one may be there.
-  return error == ECONNABORTED || error == EINTR || error == EPROTO;
+  if (error == EAGAIN || error == EWOULDBLOCK) return false;
+  // The client was gone before we came: the next one may be there. Not for ever, though.
+  const bool of_one = error == ECONNABORTED || error == EINTR || error == EPROTO;
+  if (of_one && ++aborted < burst) return true;
+  aborted = 0;
+  starved = true;
+  const bool full = error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+  complain("accept: ", std::strerror(error),
+           full ? " (no new sessions until some end; raise the limit of open files)" : "");
+  return false;
 }
 
-GATEPOST_DECL void server::lane::complain(std::string_view what) {
+GATEPOST_DECL void server::lane::complain_of(const std::exception_ptr& e) {
+  try {
+    complain("", detail::what_of(e), "");
+  } catch (...) {  // no memory left for a word
+  }
+}
+
+GATEPOST_DECL void server::lane::complain(std::string_view where, std::string_view what,
+                                          std::string_view remedy) {
   // Ten times a second would be what it comes to, and nothing new.
   constexpr std::chrono::seconds quiet{10};
   const time_point now = io_local::clock::now();
   if (now < next_complaint) return;
   next_complaint = now + quiet;
   try {
-    common.services.observer.on_trouble({"accept", what, {}});
+    std::string all(where);
+    all.append(what).append(remedy);
+    common.services.observer.on_trouble({"accept", all, {}});
   } catch (...) {
   }
 }

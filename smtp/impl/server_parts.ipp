@@ -205,7 +205,8 @@ struct server::lane : std::enable_shared_from_this<lane> {
   void accept_from(door& d);
   bool accept_one(door& d);
   void begin(door& d, detail::owned_fd fd, const endpoint& peer);
-  void complain(std::string_view what);
+  void complain_of(const std::exception_ptr& e);
+  void complain(std::string_view where, std::string_view what, std::string_view remedy);
   void ended(connection& c);
   void tell_all(void (connection::*what)());
   void stop();
@@ -220,7 +221,10 @@ struct server::lane : std::enable_shared_from_this<lane> {
   bool closed = false;
   std::list<std::shared_ptr<connection>> connections;
   std::optional<stop_clock> stopping;
-  bool starved = false;  // accept() found no descriptor or no memory free
+  // So many connections are accepted at once, and then the sessions have their turn.
+  static constexpr int burst = 64;
+  bool starved = false;  // accept() failed, and it would again: found no descriptor free, perhaps
+  int aborted = 0;       // connections in a row that were gone before they were accepted
   time_point next_complaint{};
 };
 
