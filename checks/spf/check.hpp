@@ -5,6 +5,9 @@
 // has authenticated. Both are left as notes (outcome.hpp), for DMARC and Authentication-Results,
 // and told in Received-SPF fields.
 //
+// The client is whom true_client.hpp finds: behind an upstream server of our own that does not tell
+// whom it saw, both identities are evaluated once the header is there, which does.
+//
 //     chain.add<checks::spf::check>({.deadline = 25s, .on_error = checks::on_error::defer},
 //                                   resolver, options);
 //
@@ -22,6 +25,7 @@
 #include "checks/spf/evaluate.hpp"
 #include "checks/spf/outcome.hpp"
 #include "checks/spf/resolve.hpp"
+#include "checks/true_client.hpp"
 #include "smtp/config.hpp"
 #include "smtp/dns/resolver.hpp"
 #include "smtp/ip.hpp"
@@ -58,12 +62,9 @@ struct check_options {
   // Our name, in Received-SPF and in explanations; empty: not told.
   std::string receiver = {};
 
-  // Not evaluated: our own hosts, and those that relay for us.
-  smtp::network_set exempt = smtp::network_set::loopback();
-
-  // Submission: who has authenticated may send from anywhere (RFC 7208 §2.4 is for mail that comes
-  // from other domains).
-  bool skip_authenticated = true;
+  // Who the client is, and whether it is to be judged: not our own hosts, nor who has
+  // authenticated.
+  checks::true_client client = checks::true_client();
 
   evaluation_limits limits = {};
 
@@ -79,14 +80,16 @@ class check final : public checks::check {
   std::string_view name() const override { return "spf"; }
   GATEPOST_DECL asio::awaitable<verdict> on_helo(context& ctx) override;
   GATEPOST_DECL asio::awaitable<verdict> on_mail(context& ctx) override;
+  GATEPOST_DECL asio::awaitable<verdict> on_header_end(context& ctx) override;
 
  private:
-  bool looks_at(const smtp::session_facts& facts) const;
-  evaluation_options evaluation() const;
-  verdict judge(const spf::outcome& found, const actions& by,
-                const smtp::session_facts& facts) const;
-  verdict with_effects(verdict v, const context& ctx) const;
-  void add_field(verdict& v, const spf::outcome& found, const context& ctx) const;
+  asio::awaitable<spf::outcome> evaluate(query q) const;
+  asio::awaitable<void> evaluate_helo(seen_client who, notes& where) const;
+  asio::awaitable<verdict> judge_transaction(context& ctx, seen_client who) const;
+  verdict judge(const spf::outcome& found, const actions& by, const seen_client& who) const;
+  verdict with_effects(verdict v, const context& ctx, const seen_client& who) const;
+  void add_field(verdict& v, const spf::outcome& found, const context& ctx,
+                 const seen_client& who) const;
 
   smtp::dns::resolver& resolver_;
   check_options options_;

@@ -56,11 +56,18 @@ inline action action_for(result r, const actions& by) {
   }
 }
 
+// That of this message, or of the session.
+inline const outcome* helo_outcome(const context& ctx) {
+  const auto* helo = ctx.transaction_notes().find<helo_note>();
+  if (helo == nullptr) helo = ctx.notes().find<helo_note>();
+  return helo == nullptr ? nullptr : &helo->outcome;
+}
+
 // RFC 7208 §2.4: the null sender is postmaster at the HELO name, which may have been evaluated.
 inline std::optional<outcome> from_helo(const context& ctx) {
-  const auto* helo = ctx.notes().find<helo_note>();
+  const outcome* helo = helo_outcome(ctx);
   if (helo == nullptr || !ctx.envelope().reverse_path().is_null()) return std::nullopt;
-  outcome same = helo->outcome;
+  outcome same = *helo;
   same.identity = identity::mail_from;
   return same;
 }
@@ -70,75 +77,89 @@ inline std::optional<outcome> from_helo(const context& ctx) {
 GATEPOST_DECL check::check(smtp::dns::resolver& resolver, check_options options)
     : resolver_(resolver), options_(std::move(options)) {}
 
-GATEPOST_DECL bool check::looks_at(const smtp::session_facts& facts) const {
-  if (!facts.unix_peer.empty() || options_.exempt.contains(facts.client.address)) return false;
-  return !(options_.skip_authenticated && facts.authenticated());
+GATEPOST_DECL asio::awaitable<spf::outcome> check::evaluate(query q) const {
+  evaluation_options how;
+  how.limits = options_.limits;
+  if (!options_.receiver.empty()) how.receiver = options_.receiver;
+  spf::outcome found =
+      co_await spf::evaluate(resolver_, std::move(q), std::move(how), options_.deadline);
+  co_return found;
 }
 
-GATEPOST_DECL evaluation_options check::evaluation() const {
-  evaluation_options o;
-  o.limits = options_.limits;
-  if (!options_.receiver.empty()) o.receiver = options_.receiver;
-  return o;
+GATEPOST_DECL asio::awaitable<void> check::evaluate_helo(seen_client who, notes& where) const {
+  query q = query::helo_identity(who.address, who.helo, detail::seconds_since_1970());
+  spf::outcome found = co_await evaluate(std::move(q));
+  where.emplace<helo_note>().outcome = std::move(found);
 }
 
 GATEPOST_DECL asio::awaitable<verdict> check::on_helo(context& ctx) {
-  const smtp::session_facts& facts = ctx.facts();
-  if (!options_.helo || !looks_at(facts)) co_return verdict::pass();
-  query q = query::helo_identity(facts.client.address, facts.helo, detail::seconds_since_1970());
-  evaluation_options how = evaluation();
-  spf::outcome found =
-      co_await spf::evaluate(resolver_, std::move(q), std::move(how), options_.deadline);
-  ctx.notes().emplace<helo_note>().outcome = std::move(found);
+  seen_client who = options_.client.find(ctx.facts());
+  if (options_.helo && who.known()) co_await evaluate_helo(std::move(who), ctx.notes());
   co_return verdict::pass();
 }
 
 GATEPOST_DECL asio::awaitable<verdict> check::on_mail(context& ctx) {
-  const smtp::session_facts& facts = ctx.facts();
-  if (!looks_at(facts)) co_return verdict::pass();
-  if (const auto* helo = ctx.notes().find<helo_note>()) {
-    verdict v = judge(helo->outcome, options_.on_helo, facts);
+  seen_client who = options_.client.find(ctx.facts());
+  if (!who.known()) co_return verdict::pass();
+  verdict v = co_await judge_transaction(ctx, std::move(who));
+  co_return v;
+}
+
+GATEPOST_DECL asio::awaitable<verdict> check::on_header_end(context& ctx) {
+  if (options_.client.find(ctx.facts()).knowledge != client_knowledge::later)
+    co_return verdict::pass();
+  seen_client who = options_.client.find(ctx);
+  if (!who.known()) co_return verdict::pass();
+  // What that client called itself, if the field tells: never what our own server did.
+  if (options_.helo && !who.helo.empty()) co_await evaluate_helo(who, ctx.transaction_notes());
+  verdict v = co_await judge_transaction(ctx, std::move(who));
+  co_return v;
+}
+
+GATEPOST_DECL asio::awaitable<verdict> check::judge_transaction(context& ctx,
+                                                                seen_client who) const {
+  if (const outcome* helo = detail::helo_outcome(ctx)) {
+    verdict v = judge(*helo, options_.on_helo, who);
     if (!v.passes()) co_return v;
   }
   std::optional<spf::outcome> found = detail::from_helo(ctx);
   if (!found) {
-    query q = query::mail_from(facts.client.address, ctx.envelope().reverse_path().text(),
-                               facts.helo, detail::seconds_since_1970());
-    evaluation_options how = evaluation();
-    spf::outcome evaluated =
-        co_await spf::evaluate(resolver_, std::move(q), std::move(how), options_.deadline);
+    query q = query::mail_from(who.address, ctx.envelope().reverse_path().text(), who.helo,
+                               detail::seconds_since_1970());
+    spf::outcome evaluated = co_await evaluate(std::move(q));
     found = std::move(evaluated);
   }
   auto& note = ctx.transaction_notes().emplace<mail_note>();
   note.outcome = std::move(*found);
-  co_return with_effects(judge(note.outcome, options_.on_mail, ctx.facts()), ctx);
+  co_return with_effects(judge(note.outcome, options_.on_mail, who), ctx, who);
 }
 
 GATEPOST_DECL verdict check::judge(const spf::outcome& found, const actions& by,
-                                   const smtp::session_facts& facts) const {
+                                   const seen_client& who) const {
   const action what = detail::action_for(found.result, by);
   if (what == action::pass) return verdict::pass();
-  return verdict::refuse(detail::reply_to(found, what, facts.client.address));
+  return verdict::refuse(detail::reply_to(found, what, who.address));
 }
 
-GATEPOST_DECL verdict check::with_effects(verdict v, const context& ctx) const {
-  const auto* helo = ctx.notes().find<helo_note>();
+GATEPOST_DECL verdict check::with_effects(verdict v, const context& ctx,
+                                          const seen_client& who) const {
+  const outcome* helo = detail::helo_outcome(ctx);
   const spf::outcome& mail = ctx.transaction_notes().find<mail_note>()->outcome;
   v.add_tag("spf.mail", std::string(to_string(mail.result)));
-  if (helo != nullptr) v.add_tag("spf.helo", std::string(to_string(helo->outcome.result)));
+  if (helo != nullptr) v.add_tag("spf.helo", std::string(to_string(helo->result)));
   if (!options_.received_spf || !v.passes()) return v;
   // RFC 7208 §9.1. That of MAIL FROM speaks for the null sender's HELO name, too.
-  add_field(v, mail, ctx);
-  if (helo != nullptr && !ctx.envelope().reverse_path().is_null()) add_field(v, helo->outcome, ctx);
+  add_field(v, mail, ctx, who);
+  if (helo != nullptr && !ctx.envelope().reverse_path().is_null()) add_field(v, *helo, ctx, who);
   return v;
 }
 
-GATEPOST_DECL void check::add_field(verdict& v, const spf::outcome& found,
-                                    const context& ctx) const {
+GATEPOST_DECL void check::add_field(verdict& v, const spf::outcome& found, const context& ctx,
+                                    const seen_client& who) const {
   received_spf_facts facts;
-  facts.client = ctx.facts().client.address;
+  facts.client = who.address;
   facts.reverse_path = ctx.envelope().reverse_path().text();
-  facts.helo = ctx.facts().helo;
+  facts.helo = who.helo;
   facts.receiver = options_.receiver;
   v.add_header(std::string(received_spf_name), spf::received_spf(found, facts));
 }

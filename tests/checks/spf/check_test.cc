@@ -26,16 +26,19 @@ class reader final : public checks::check {
   explicit reader(seen& s) : seen_(&s) {}
 
   std::string_view name() const override { return "reader"; }
-  asio::awaitable<verdict> on_rcpt(context& ctx) override {
+  asio::awaitable<verdict> on_rcpt(context& ctx) override { co_return look(ctx); }
+  asio::awaitable<verdict> on_message(context& ctx) override { co_return look(ctx); }
+
+ private:
+  verdict look(const context& ctx) const {
     const auto* helo = ctx.notes().find<helo_note>();
     const auto* mail = ctx.transaction_notes().find<mail_note>();
     seen_->helo = helo == nullptr ? "-" : to_string(helo->outcome.result);
     seen_->mail = mail == nullptr ? "-" : to_string(mail->outcome.result);
     seen_->domain = mail == nullptr ? "" : mail->outcome.domain;
-    co_return verdict::pass();
+    return verdict::pass();
   }
 
- private:
   seen* seen_;
 };
 
@@ -209,8 +212,10 @@ TEST_F(SpfCheck, SomeAreNotLookedAt) {
   trial& local = session({}, "127.0.0.1");
   local.helo("fail.example");
   EXPECT_TRUE(local.mail("<a@fail.example>").passes());
+  true_client_options who;
+  who.exempt.add(*smtp::parse_ip_network("192.0.2.0/24"));
   check_options options;
-  options.exempt.add(*smtp::parse_ip_network("192.0.2.0/24"));
+  options.client = true_client(who);
   EXPECT_EQ(mail("fail.example", options), "");
   EXPECT_EQ(fields().size(), 0u);
   trial& unix_client = session();
@@ -221,14 +226,55 @@ TEST_F(SpfCheck, SomeAreNotLookedAt) {
 }
 
 TEST_F(SpfCheck, WhoHasAuthenticated) {
-  for (const bool skip : {true, false}) {
+  trial& s = session();
+  s.helo("fail.example");
+  s.auth("somebody");
+  EXPECT_TRUE(s.mail("<a@pass.example>").passes());
+}
+
+// --- Behind a server of our own ------------------------------------------------------------------
+
+// The classic mistake: asking whether our own border may send mail for the sender.
+class SpfBehindABorder : public SpfCheck {
+ protected:
+  // What is said once the header is there. Our border is 198.51.100.1.
+  verdict behind_border(const std::string& domain, const std::string& received) {
+    true_client_options who;
+    who.upstreams.add(*smtp::parse_ip_network("198.51.100.0/24"));
     check_options options;
-    options.skip_authenticated = skip;
-    trial& s = session(options);
-    s.helo("fail.example");
-    s.auth("somebody");
-    EXPECT_EQ(s.mail("<a@pass.example>").passes(), skip);
+    options.client = true_client(who);
+    trial& s = session(options, "198.51.100.1");
+    EXPECT_TRUE(s.helo("border.example.net").passes());
+    EXPECT_TRUE(s.mail("<a@" + domain + ">").passes());
+    EXPECT_TRUE(s.rcpt("<b@example.net>").passes());
+    return s.message(received + "Subject: x\r\n\r\n");
   }
+
+  static std::string seen_by_border(const std::string& helo, const std::string& address) {
+    return "Received: from " + helo + " (" + helo + " [" + address +
+           "]) by border.example.net with ESMTP id 1; Thu, 1 Jan 2026 00:00:00 +0000\r\n";
+  }
+};
+
+TEST_F(SpfBehindABorder, TheClientThatTheBorderSawIsJudged) {
+  EXPECT_TRUE(
+      behind_border("pass.example", seen_by_border("mx.example.org", "192.0.2.1")).passes());
+  EXPECT_EQ(seen.mail, "pass");
+  const verdict v = behind_border("pass.example", seen_by_border("mx.example.org", "203.0.113.9"));
+  ASSERT_FALSE(v.passes());
+  EXPECT_NE(v.reply().to_string().find("203.0.113.9 may not send mail"), std::string::npos);
+}
+
+TEST_F(SpfBehindABorder, TheBorderItselfNever) {
+  EXPECT_TRUE(behind_border("fail.example", "").passes());
+  EXPECT_TRUE(dns.asked().empty());
+}
+
+TEST_F(SpfBehindABorder, ToldByXclientItIsJudgedAtOnce) {
+  trial& s = session({}, "203.0.113.9");
+  s.facts().trusted_hop = true;
+  s.helo("mx.example.org");
+  EXPECT_FALSE(s.mail("<a@pass.example>").passes());
 }
 
 }  // namespace
