@@ -1,4 +1,4 @@
-// What SPF has left in the notes, as DMARC takes it.
+// What SPF, DKIM and ARC have left in the notes, as DMARC takes it.
 //
 // The one place of DMARC that knows other checks.
 #ifndef GATEPOST_CHECKS_DMARC_GATHER_HPP
@@ -10,8 +10,8 @@
 
 namespace gatepost::checks::dmarc {
 
-// The identifiers of a transaction: what somebody has put into the note `identifiers`, and what
-// spf::mail_note has where that note says nothing of SPF.
+// The identifiers of a transaction: what somebody has put into the note `identifiers`, and, of what
+// that note says nothing of, what is in spf::mail_note, dkim::report and arc::report.
 GATEPOST_DECL identifiers gather(const notes& transaction);
 
 }  // namespace gatepost::checks::dmarc

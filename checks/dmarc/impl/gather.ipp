@@ -1,6 +1,12 @@
 #ifndef GATEPOST_CHECKS_DMARC_IMPL_GATHER_IPP
 #define GATEPOST_CHECKS_DMARC_IMPL_GATHER_IPP
 
+#include <algorithm>
+#include <string>
+
+#include "checks/arc/result.hpp"
+#include "checks/auth_results.hpp"
+#include "checks/dkim/result.hpp"
 #include "checks/dmarc/gather.hpp"
 #include "checks/spf/outcome.hpp"
 
@@ -20,6 +26,40 @@ inline auth_result auth_result_of(spf::result r) {
   return auth_result::none;
 }
 
+inline auth_result auth_result_of(dkim::outcome o) {
+  switch (o) {
+    case dkim::outcome::none: return auth_result::none;
+    case dkim::outcome::pass: return auth_result::pass;
+    case dkim::outcome::fail: return auth_result::fail;
+    case dkim::outcome::policy: return auth_result::policy;
+    case dkim::outcome::neutral: return auth_result::neutral;
+    case dkim::outcome::temperror: return auth_result::temperror;
+    case dkim::outcome::permerror: return auth_result::permerror;
+  }
+  return auth_result::none;
+}
+
+inline bool says_dmarc_pass(const std::string& results) {
+  const auto read = parse_auth_results(results);
+  return read && std::any_of(read->methods.begin(), read->methods.end(), [](const auth_method& m) {
+           return m.method == "dmarc" && m.result == "pass";
+         });
+}
+
+// Whom we trust saw the message when it came to the first of them (RFC 8617 §7.2.1).
+inline std::optional<trusted_arc> trusted_arc_of(const arc::report& chain) {
+  if (chain.chain != arc::chain_status::pass || chain.trusted_from == 0) return std::nullopt;
+  trusted_arc found;
+  found.comment = "arc=pass";
+  for (auto set = chain.sets.rbegin(); set != chain.sets.rend(); ++set) {
+    const std::string as = " as[" + std::to_string(set->instance) + "].";
+    found.comment += as + "d=" + set->domain + as + "s=" + set->selector;
+    if (set->instance == chain.trusted_from) found.dmarc_pass = says_dmarc_pass(set->results);
+  }
+  found.sealer = chain.sets.back().domain;
+  return found;
+}
+
 }  // namespace detail
 
 GATEPOST_DECL identifiers gather(const notes& transaction) {
@@ -30,6 +70,15 @@ GATEPOST_DECL identifiers gather(const notes& transaction) {
     found.spf = authenticated_spf{.domain = mail->outcome.domain,
                                   .result = detail::auth_result_of(mail->outcome.result)};
   }
+  if (const auto* report = transaction.find<dkim::report>();
+      report != nullptr && found.dkim.empty()) {
+    for (const dkim::signature_result& s : report->signatures())
+      found.dkim.push_back({.domain = s.domain,
+                            .selector = s.selector,
+                            .result = detail::auth_result_of(s.outcome)});
+  }
+  if (const auto* chain = transaction.find<arc::report>(); chain != nullptr && !found.arc)
+    found.arc = detail::trusted_arc_of(*chain);
   return found;
 }
 

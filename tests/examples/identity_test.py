@@ -1,0 +1,300 @@
+#!/usr/bin/env python3
+"""Runs examples/identity against a name server, nsd, on records of our own and on suites of others.
+
+Run by Bazel, or in the root of a tree that is built; IDENTITY may name another binary.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+
+IDENTITY = os.environ.get("IDENTITY", "examples/identity/identity")
+SHARED = pathlib.Path(os.environ.get("GATEPOST_SHARED", "/nonexistent")) / "data"
+# Seconds after which something hangs.
+PATIENCE = 60
+
+ZONE = """$TTL 60
+. SOA ns.invalid. hostmaster.invalid. 1 3600 600 86400 60
+. NS ns.invalid.
+ns.invalid. A 127.0.0.1
+example.test. TXT "v=spf1 ip4:192.0.2.0/28 include:_spf.example.test -all exp=why.example.test"
+_spf.example.test. TXT "v=spf1 ip6:2001:db8::/64 ?all"
+why.example.test. TXT "%{i} is not one of ours"
+mx.example.test. A 192.0.2.1
+1.2.0.192.in-addr.arpa. PTR mx.example.test.
+_dmarc.example.test. TXT "v=DMARC1; p=quarantine; sp=reject"
+broken.test. TXT "v=spf1 a:%{x} -all"
+"""
+
+MESSAGE = "From: Alice <alice@{}>\nTo: bob@example.net\nSubject: hello\n\nHello.\n"
+
+
+def absent(test, what):
+    """Skips a test, saying so; in CI it fails instead."""
+    if os.environ.get("CI"):
+        test.fail(f"{what} is absent")
+    print(f"SKIPPED: {test.id()}: {what} is absent", flush=True)
+    test.skipTest(f"{what} is absent")
+
+
+class Nsd:
+    """An authoritative server for the whole DNS: any name that the zone has not does not exist."""
+
+    def __init__(self, test, zone):
+        program = shutil.which("nsd", path=os.environ["PATH"] + ":/usr/sbin")
+        if not program:
+            absent(test, "nsd")
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="gatepost."))
+        test.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        (self.folder / "zone").write_text(zone, encoding="utf-8")
+        config = self.folder / "nsd.conf"
+        config.write_text(f"""server:
+  ip-address: 127.0.0.1@{self.port}
+  username: ""
+  chroot: ""
+  zonesdir: "{self.folder}"
+  database: ""
+  pidfile: "{self.folder}/pid"
+  xfrdfile: "{self.folder}/xfrd"
+  zonelistfile: "{self.folder}/list"
+  server-count: 1
+  rrl-ratelimit: 0
+remote-control:
+  control-enable: no
+zone:
+  name: "."
+  zonefile: zone
+""", encoding="utf-8")
+        self.process = subprocess.Popen([program, "-d", "-c", config], stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL)
+        test.addCleanup(self.stop)
+        self.wait()
+
+    def wait(self):
+        """Until it answers the question for the root's SOA."""
+        question = b"\x12\x34\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x06\x00\x01"
+        end = time.monotonic() + PATIENCE
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(0.2)
+            s.connect(("127.0.0.1", self.port))
+            while time.monotonic() < end:
+                try:
+                    s.send(question)
+                    if s.recv(512)[3] & 15 == 0:
+                        return
+                except OSError:
+                    pass
+        raise AssertionError("nsd does not answer")
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Test(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="gatepost."))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def run_identity(self, *arguments, text=""):
+        return subprocess.run([IDENTITY, *map(str, arguments)], input=text, capture_output=True,
+                              text=True, timeout=PATIENCE, check=False)
+
+    def ask(self, dns, *arguments, text=""):
+        done = self.run_identity("--json", "--dns", f"127.0.0.1:{dns.port}", *arguments, text=text)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def batch(self, dns, requests, *arguments):
+        lines = "".join(json.dumps(r) + "\n" for r in requests)
+        done = self.run_identity("--batch", "--dns", f"127.0.0.1:{dns.port}", *arguments,
+                                 text=lines)
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual(len(answers), len(requests))
+        return answers, done.returncode
+
+    def message(self, domain):
+        file = self.folder / f"{domain}.eml"
+        file.write_text(MESSAGE.format(domain), encoding="utf-8")
+        return file
+
+
+class OneRequest(Test):
+    def test_a_client_that_may(self):
+        dns = Nsd(self, ZONE)
+        found = self.ask(dns, "--client-address", "192.0.2.1", "--helo", "mx.example.test",
+                         "--mail-from", "alice@example.test", "--message",
+                         self.message("example.test"))
+        self.assertEqual(found["spf"]["result"], "pass")
+        self.assertEqual(found["spf"]["domain"], "example.test")
+        self.assertEqual(found["spf"]["mechanism"], "ip4:192.0.2.0/28")
+        self.assertEqual(found["helo_spf"]["result"], "none")
+        self.assertEqual(found["iprev"], {"result": "pass", "name": "mx.example.test"})
+        self.assertEqual(found["dkim"], [])
+        self.assertEqual(found["arc"]["result"], "none")
+        self.assertEqual(found["dmarc"]["result"], "pass")
+        self.assertEqual(found["dmarc"]["policy"], "quarantine")
+        self.assertEqual(found["dmarc"]["disposition"], "none")
+        self.assertIn({"name": "example.test", "type": "TXT", "rcode": "NOERROR"}, found["dns"])
+
+    def test_a_client_that_may_not(self):
+        dns = Nsd(self, ZONE)
+        found = self.ask(dns, "--client-address", "198.51.100.7", "--mail-from",
+                         "<alice@example.test>", "--message", self.message("sub.example.test"))
+        self.assertEqual(found["spf"]["result"], "fail")
+        self.assertEqual(found["spf"]["explanation"], "198.51.100.7 is not one of ours")
+        self.assertEqual(found["iprev"]["result"], "permerror")
+        self.assertEqual(found["dmarc"]["result"], "fail")
+        self.assertEqual(found["dmarc"]["disposition"], "reject")
+        self.assertIn({"name": "7.100.51.198.in-addr.arpa", "type": "PTR", "rcode": "NXDOMAIN"},
+                      found["dns"])
+
+    def test_the_public_suffix_list(self):
+        dns = Nsd(self, ZONE)
+        found = self.ask(dns, "--dmarc", "7489", "--message", self.message("a.b.example.test"))
+        self.assertEqual(found["dmarc"]["record_domain"], "example.test")
+        self.assertEqual(found["dmarc"]["policy"], "reject")
+
+    def test_null_sender(self):
+        dns = Nsd(self, ZONE)
+        found = self.ask(dns, "--client-address", "2001:db8::5", "--helo", "example.test",
+                         "--mail-from", "")
+        self.assertEqual(found["spf"]["result"], "neutral")
+        self.assertEqual(found["helo_spf"]["result"], "neutral")
+
+    def test_nobody_answers(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as closed:
+            closed.bind(("127.0.0.1", 0))
+            port = closed.getsockname()[1]
+        done = self.run_identity("--json", "--dns", f"127.0.0.1:{port}", "--client-address",
+                                 "192.0.2.1", "--mail-from", "a@example.test")
+        self.assertEqual(json.loads(done.stdout)["spf"]["result"], "temperror")
+
+    def test_the_tree(self):
+        dns = Nsd(self, ZONE)
+        done = self.run_identity("--dns", f"127.0.0.1:{dns.port}", "--client-address",
+                                 "2001:db8::1", "--mail-from", "alice@example.test", "--message",
+                                 self.message("example.test"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for part in ("SPF of MAIL FROM example.test: neutral", "include:_spf.example.test",
+                     '"v=spf1 ip6:2001:db8::/64 ?all"', "DKIM: none",
+                     "DMARC of example.test: fail", "disposition: quarantine",
+                     "TXT _dmarc.example.test: NOERROR"):
+            self.assertIn(part, done.stdout)
+
+    def test_a_message_from_standard_input(self):
+        dns = Nsd(self, ZONE)
+        found = self.ask(dns, "--message", "-", text=MESSAGE.format("nowhere.test"))
+        self.assertEqual(found["dmarc"]["result"], "none")
+        self.assertEqual(found["spf"]["result"], "none")
+
+
+class CommandLine(Test):
+    def test_errors(self):
+        for arguments, part in (
+            (["--client-address", "1.2.3"], '"1.2.3" is not an IP address'),
+            (["--dns", "x"], "is not an address and a port"),
+            (["--dmarc", "1"], "is not 9989 or 7489"),
+            (["--now", "yesterday"], "is not a time in seconds"),
+            (["--message"], "--message wants a value"),
+            (["--message", "/nonexistent/mail.eml"], "/nonexistent/mail.eml: cannot be read"),
+            (["--what"], '"--what" is no option'),
+            (["--batch", "--helo", "x"], "from standard input"),
+        ):
+            with self.subTest(arguments):
+                done = self.run_identity(*arguments)
+                self.assertEqual(done.returncode, 2, done.stdout)
+                self.assertIn(part, done.stderr)
+
+    def test_help(self):
+        done = self.run_identity("--help")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("--client-address", done.stdout)
+
+
+class Batch(Test):
+    def test_answers_come_in_order(self):
+        dns = Nsd(self, ZONE)
+        requests = [{"client_address": f"192.0.2.{n % 32}", "helo": "x.test",
+                     "mail_from": "a@example.test", "now": 1700000000} for n in range(2000)]
+        answers, status = self.batch(dns, requests)
+        self.assertEqual(status, 0)
+        for n, found in enumerate(answers):
+            self.assertEqual(found["spf"]["result"], "pass" if n % 32 < 16 else "fail")
+
+    def test_what_is_no_request(self):
+        dns = Nsd(self, ZONE)
+        done = self.run_identity(
+            "--batch", "--dns", f"127.0.0.1:{dns.port}",
+            text='nonsense\n{"client_address": "x"}\n{"color": "red"}\n{"now": "x"}\n'
+                 '{"message": "/nonexistent"}\n{"client_address": "192.0.2.1", '
+                 '"mail_from": "a@example.test"}\n')
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(["error" in a for a in answers], [True] * 5 + [False])
+        self.assertEqual(answers[5]["spf"]["result"], "pass")
+
+
+class Suites(Test):
+    """What others wrote, through the whole of the tool: DNS on the wire, JSON in and out."""
+
+    def setUp(self):
+        super().setUp()
+        if not SHARED.is_dir():
+            absent(self, "GATEPOST_SHARED")
+
+    def test_rfc7208(self):
+        scenarios = json.loads((SHARED / "spf/rfc7208-tests.json").read_text(encoding="utf-8"))
+        index = json.loads((SHARED / "spf/zones/index.json").read_text(encoding="utf-8"))
+        right = total = 0
+        for entry in index:
+            if entry["timeout_names"] or entry["not_servable"]:
+                continue  # nsd answers at once, and cannot serve everything
+            zone = (SHARED / "spf" / entry["zone"]).read_text(encoding="utf-8")
+            tests = scenarios[entry["scenario"]]["tests"]
+            cases = tests.values() if isinstance(tests, dict) else tests
+            requests = [{"client_address": c["host"], "helo": c["helo"],
+                         "mail_from": c["mailfrom"]} for c in cases]
+            answers, _ = self.batch(Nsd(self, zone), requests)
+            for case, found in zip(cases, answers):
+                expect = case["expect"]
+                total += 1
+                good = found["spf"]["result"] in ([expect] if isinstance(expect, str) else expect)
+                right += good
+                if not good:
+                    print(f"{entry['zone']}: {case}: {found['spf']}")
+        print(f"RFC 7208 suite over the wire: {right} of {total}")
+        self.assertEqual(right, total)
+        self.assertGreater(total, 50)
+
+    def test_dkim(self):
+        folder = SHARED / "dkim"
+        cases = [c for c in json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+                 if c["expect"][0] in ("pass", "none")]
+        dns = Nsd(self, (folder / "all-keys.zone").read_text(encoding="utf-8"))
+        answers, _ = self.batch(dns, [{"message": str(folder / c["message"])} for c in cases])
+        wrong = []
+        for case, found in zip(cases, answers):
+            expected = (case.get("expect_rfc8301") or case["expect"])[0]
+            passes = any(s["result"] == "pass" for s in found.get("dkim", []))
+            if passes != (expected == "pass"):
+                wrong.append((case["id"], expected, found.get("dkim")))
+        print(f"DKIM messages over the wire: {len(cases) - len(wrong)} of {len(cases)}")
+        self.assertEqual(wrong, [])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
