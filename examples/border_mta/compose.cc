@@ -14,6 +14,7 @@
 #include <sstream>
 #include <utility>
 
+#include "checks/dmarc/public_suffix.hpp"
 #include "examples/border_mta/default_config.hpp"
 #include "smtp/domain.hpp"
 #include "smtp/tls/self_signed.hpp"
@@ -81,12 +82,26 @@ checks::dnsbl* add_lookups(checks::chain& chain, const checks_section& c,
   smtp::dns::resolver& dns = around.dns;
   checks::chain::group lookups = chain.concurrently();
   add<checks::reverse_dns>(lookups, c.reverse_dns, about(client, c.reverse_dns.options), dns);
+  add<checks::spf::check>(lookups, c.spf, about(client, c.spf.options), dns);
   add<checks::helo_dns>(lookups, c.helo_dns, about(client, c.helo_dns.options), dns);
   add<checks::mail_domain>(lookups, c.mail_domain, about(client, c.mail_domain.options), dns);
   if (c.dnsbl.options.lists.empty()) return nullptr;
   checks::dnsbl_options lists = about(client, c.dnsbl.options);
   lists.observer = &around.observer;
   return add<checks::dnsbl>(lookups, c.dnsbl, std::move(lists), dns);
+}
+
+// Who the sender is. DMARC comes behind what it builds on, and Authentication-Results last.
+void add_sender_checks(checks::chain& chain, const checks_section& c,
+                       const check_surroundings& around) {
+  checks::chain::group signatures = chain.concurrently();
+  add<checks::dkim::verifier>(signatures, c.dkim, c.dkim.options, around.dns);
+  add<checks::arc::verifier>(signatures, c.arc, c.arc.options, around.dns);
+  checks::chain::group behind = chain.concurrently();
+  checks::dmarc::check_options dmarc = c.dmarc.options;
+  dmarc.suffixes = around.suffixes;
+  add<checks::dmarc::check>(behind, c.dmarc, std::move(dmarc), around.dns);
+  add<checks::auth_results>(chain, c.auth_results);
 }
 
 // The key whose file an error of TLS is about, which it begins with.
@@ -154,6 +169,18 @@ problems load_routes(const config& c, routing::route_map& into) {
   return wrong;
 }
 
+problems load_suffixes(const config& c, suffix_list& into) {
+  using checks::dmarc::public_suffix_list;
+  const auto& dmarc = c.checks.dmarc;
+  if (!dmarc.enabled || dmarc.options.regime != checks::dmarc::regime::rfc7489) return {};
+  if (auto found = public_suffix_list::system()) {
+    into = std::make_shared<const public_suffix_list>(*std::move(found));
+    return {};
+  }
+  return {c.complaint("checks.dmarc.rfc",
+                      "there is no public suffix list here; install the package publicsuffix")};
+}
+
 added_checks add_checks(checks::chain& chain, const checks_section& c,
                         const check_surroundings& around) {
   added_checks added;
@@ -164,11 +191,14 @@ added_checks add_checks(checks::chain& chain, const checks_section& c,
   added.dnsbl = add_lookups(chain, c, around);
   added.relay_domains = add<checks::relay_domains>(chain, c.relay_domains);
   add<checks::loop>(chain, c.loop);
+  add_sender_checks(chain, c, around);
   return added;
 }
 
 problems try_files(const config& c) {
-  problems wrong;
+  suffix_list suffixes;
+  problems wrong = load_suffixes(c, suffixes);
+  const std::size_t own = wrong.size();
   const std::filesystem::path spool = c.spool.options.directory;
   struct stat found{};
   const bool there = ::stat(spool.c_str(), &found) == 0;
@@ -180,7 +210,8 @@ problems try_files(const config& c) {
                     last_error() + "); make the directory, or chown it");
   else if (there && (found.st_mode & 077) != 0)
     wrong.push_back(place + ": others may read or write mail here; chmod 700 it");
-  for (std::string& line : wrong) line = c.complaint("spool.directory", line);
+  for (std::size_t i = own; i < wrong.size(); ++i)
+    wrong[i] = c.complaint("spool.directory", wrong[i]);
   if (const std::string& log = c.log.file; !log.empty()) {
     const bool exists = ::access(log.c_str(), F_OK) == 0;
     const std::string where = exists ? log : std::filesystem::path(log).parent_path().string();

@@ -5,10 +5,12 @@
 #ifndef GATEPOST_EXAMPLES_BORDER_MTA_COMPOSE_HPP
 #define GATEPOST_EXAMPLES_BORDER_MTA_COMPOSE_HPP
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "checks/chain.hpp"
+#include "checks/dmarc/public_suffix.hpp"
 #include "checks/dnsbl.hpp"
 #include "checks/relay_domains.hpp"
 #include "examples/border_mta/config.hpp"
@@ -40,10 +42,16 @@ problems load_certificates(const config& c, gatepost::smtp::server_context& into
 // What is wrong with a file of routes, and with the rules beside it.
 problems load_routes(const config& c, gatepost::routing::route_map& into);
 
-// What checks need beside their options; both outlive the chain.
+using suffix_list = std::shared_ptr<const gatepost::checks::dmarc::public_suffix_list>;
+
+// The public suffix list of the system, where DMARC is to be had by RFC 7489.
+problems load_suffixes(const config& c, suffix_list& into);
+
+// What checks need beside their options; resolver and observer outlive the chain.
 struct check_surroundings {
   gatepost::smtp::dns::resolver& dns;
   gatepost::smtp::observer& observer;
+  suffix_list suffixes = {};
 };
 
 // What others have to do with later; nullptr: that check is off.

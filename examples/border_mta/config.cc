@@ -46,6 +46,12 @@ config::config() {
   checks.mail_domain.deadline = checks.dnsbl.deadline = patience;
   checks.reverse_dns.on_error = checks.helo_dns.on_error = gatepost::checks::on_error::skip;
   checks.dnsbl.on_error = gatepost::checks::on_error::skip;
+  checks.spf.deadline = std::chrono::seconds(25);  // RFC 7208 §4.6.4 gives an evaluation 20 s
+  checks.dkim.deadline = checks.arc.deadline = checks.dmarc.deadline = patience;
+  checks.dkim.on_error = checks.arc.on_error = gatepost::checks::on_error::skip;
+  checks.dmarc.on_error = checks.auth_results.on_error = gatepost::checks::on_error::skip;
+  checks.arc.enabled = false;
+  checks.dmarc.options.exempt = gatepost::smtp::network_set::loopback();
 }
 
 void config::set_hostname(const std::string& name) {
@@ -55,6 +61,9 @@ void config::set_hostname(const std::string& name) {
     checks.helo.options.own_names.push_back(c.hostname);
     checks.loop.options.own_names.push_back(c.hostname);
   }
+  checks.spf.options.receiver = name;
+  std::string& authserv_id = checks.auth_results.options.authserv_id;
+  if (authserv_id.empty()) authserv_id = name;
   relay.options.hostname = name;
 }
 

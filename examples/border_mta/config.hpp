@@ -14,8 +14,12 @@
 #include <string_view>
 #include <vector>
 
+#include "checks/arc/verifier.hpp"
+#include "checks/auth_results_check.hpp"
 #include "checks/chain.hpp"
 #include "checks/connection_limit.hpp"
+#include "checks/dkim/verifier.hpp"
+#include "checks/dmarc/check.hpp"
 #include "checks/dnsbl.hpp"
 #include "checks/early_talker.hpp"
 #include "checks/helo.hpp"
@@ -24,6 +28,7 @@
 #include "checks/mail_domain.hpp"
 #include "checks/relay_domains.hpp"
 #include "checks/reverse_dns.hpp"
+#include "checks/spf/check.hpp"
 #include "checks/true_client.hpp"
 #include "checks/volume_limit.hpp"
 #include "examples/border_mta/reader.hpp"
@@ -78,6 +83,11 @@ struct checks_section {
   check_section<gatepost::checks::mail_domain_options> mail_domain;
   check_section<gatepost::checks::dnsbl_options> dnsbl;
   bool dnsbl_self_check = true;
+  check_section<gatepost::checks::spf::check_options> spf;
+  check_section<gatepost::checks::dkim::verifier_options> dkim;
+  check_section<gatepost::checks::arc::verifier_options> arc;
+  check_section<gatepost::checks::dmarc::check_options> dmarc;
+  check_section<gatepost::checks::auth_results_options> auth_results;
   // An option of the check, in the form that it is written in.
   std::vector<std::string> relay_domains_list;
   check_section<gatepost::checks::relay_domains_options> relay_domains;

@@ -134,7 +134,9 @@ int serve(const config& c, const config_source& from, const command_line& how) {
   const auto resolver = make_resolver(c, threads, problem);
   if (!resolver) return fail(c.complaint("dns", problem));
   checks::chain chain(chain_options_of(c, *log));
-  const added_checks added = add_checks(chain, c.checks, {*resolver, *log});
+  suffix_list suffixes;
+  if (const problems p = load_suffixes(c, suffixes); !p.empty()) return fail(p);
+  const added_checks added = add_checks(chain, c.checks, {*resolver, *log, suffixes});
   parts.relay_domains = added.relay_domains;
 
   smtp::memory_budget spool_memory(c.spool.memory);

@@ -332,3 +332,50 @@ listen mail
     process = test.start("haproxy", "-db", "-f", config)
     harness.wait_until("haproxy", lambda: harness.can_connect(port, listen.strip("[]")), process)
     return port
+
+
+class Nsd:
+    """An authoritative server for the whole DNS: a name that the zone has not does not exist."""
+
+    def __init__(self, test, zone):
+        if not harness.find_program("nsd"):
+            if os.environ.get("CI"):
+                test.fail("nsd: not installed; tools/setup does it")
+            skip(test, "nsd: not installed; tools/setup does it")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="nsd.", dir=test.folder))
+        (folder / "zone").write_text(zone, encoding="utf-8")
+        config = folder / "nsd.conf"
+        config.write_text(f"""server:
+  ip-address: 127.0.0.1@{self.port}
+  username: ""
+  chroot: ""
+  zonesdir: "{folder}"
+  database: ""
+  pidfile: "{folder}/pid"
+  xfrdfile: "{folder}/xfrd"
+  zonelistfile: "{folder}/list"
+  server-count: 1
+  rrl-ratelimit: 0
+remote-control:
+  control-enable: no
+zone:
+  name: "."
+  zonefile: zone
+""", encoding="utf-8")
+        self.process = test.start("nsd", "-d", "-c", config)
+        harness.wait_until("nsd answers", self.answers, self.process)
+
+    def answers(self):
+        """Whether it has an answer to the question for the root's SOA."""
+        question = b"\x12\x34\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x06\x00\x01"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(0.2)
+            s.connect(("127.0.0.1", self.port))
+            try:
+                s.send(question)
+                return s.recv(512)[3] & 15 == 0
+            except OSError:
+                return False

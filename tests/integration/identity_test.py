@@ -1,23 +1,17 @@
-#!/usr/bin/env python3
-"""Runs examples/identity against a name server, nsd, on records of our own and on suites of others.
-
-Run by Bazel, or in the root of a tree that is built; IDENTITY may name another binary.
-"""
+#!/usr/bin/python3
+"""examples/identity against nsd, on records of our own and on suites of others."""
 
 import json
 import os
 import pathlib
-import shutil
 import socket
 import subprocess
-import tempfile
-import time
-import unittest
 
-IDENTITY = os.environ.get("IDENTITY", "examples/identity/identity")
+import harness
+import servers
+
+IDENTITY = os.path.abspath("examples/identity/identity")
 SHARED = pathlib.Path(os.environ.get("GATEPOST_SHARED", "/nonexistent")) / "data"
-# Seconds after which something hangs.
-PATIENCE = 60
 
 ZONE = """$TTL 60
 . SOA ns.invalid. hostmaster.invalid. 1 3600 600 86400 60
@@ -35,83 +29,10 @@ broken.test. TXT "v=spf1 a:%{x} -all"
 MESSAGE = "From: Alice <alice@{}>\nTo: bob@example.net\nSubject: hello\n\nHello.\n"
 
 
-def absent(test, what):
-    """Skips a test, saying so; in CI it fails instead."""
-    if os.environ.get("CI"):
-        test.fail(f"{what} is absent")
-    print(f"SKIPPED: {test.id()}: {what} is absent", flush=True)
-    test.skipTest(f"{what} is absent")
-
-
-class Nsd:
-    """An authoritative server for the whole DNS: any name that the zone has not does not exist."""
-
-    def __init__(self, test, zone):
-        program = shutil.which("nsd", path=os.environ["PATH"] + ":/usr/sbin")
-        if not program:
-            absent(test, "nsd")
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="gatepost."))
-        test.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
-        (self.folder / "zone").write_text(zone, encoding="utf-8")
-        config = self.folder / "nsd.conf"
-        config.write_text(f"""server:
-  ip-address: 127.0.0.1@{self.port}
-  username: ""
-  chroot: ""
-  zonesdir: "{self.folder}"
-  database: ""
-  pidfile: "{self.folder}/pid"
-  xfrdfile: "{self.folder}/xfrd"
-  zonelistfile: "{self.folder}/list"
-  server-count: 1
-  rrl-ratelimit: 0
-remote-control:
-  control-enable: no
-zone:
-  name: "."
-  zonefile: zone
-""", encoding="utf-8")
-        self.process = subprocess.Popen([program, "-d", "-c", config], stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL)
-        test.addCleanup(self.stop)
-        self.wait()
-
-    def wait(self):
-        """Until it answers the question for the root's SOA."""
-        question = b"\x12\x34\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x06\x00\x01"
-        end = time.monotonic() + PATIENCE
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            s.settimeout(0.2)
-            s.connect(("127.0.0.1", self.port))
-            while time.monotonic() < end:
-                try:
-                    s.send(question)
-                    if s.recv(512)[3] & 15 == 0:
-                        return
-                except OSError:
-                    pass
-        raise AssertionError("nsd does not answer")
-
-    def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-
-class Test(unittest.TestCase):
-    def setUp(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="gatepost."))
-        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
-
+class Test(harness.Test):
     def run_identity(self, *arguments, text=""):
         return subprocess.run([IDENTITY, *map(str, arguments)], input=text, capture_output=True,
-                              text=True, timeout=PATIENCE, check=False)
+                              text=True, timeout=harness.PATIENCE, check=False)
 
     def ask(self, dns, *arguments, text=""):
         done = self.run_identity("--json", "--dns", f"127.0.0.1:{dns.port}", *arguments, text=text)
@@ -134,7 +55,7 @@ class Test(unittest.TestCase):
 
 class OneRequest(Test):
     def test_a_client_that_may(self):
-        dns = Nsd(self, ZONE)
+        dns = servers.Nsd(self, ZONE)
         found = self.ask(dns, "--client-address", "192.0.2.1", "--helo", "mx.example.test",
                          "--mail-from", "alice@example.test", "--message",
                          self.message("example.test"))
@@ -151,7 +72,7 @@ class OneRequest(Test):
         self.assertIn({"name": "example.test", "type": "TXT", "rcode": "NOERROR"}, found["dns"])
 
     def test_a_client_that_may_not(self):
-        dns = Nsd(self, ZONE)
+        dns = servers.Nsd(self, ZONE)
         found = self.ask(dns, "--client-address", "198.51.100.7", "--mail-from",
                          "<alice@example.test>", "--message", self.message("sub.example.test"))
         self.assertEqual(found["spf"]["result"], "fail")
@@ -163,13 +84,13 @@ class OneRequest(Test):
                       found["dns"])
 
     def test_the_public_suffix_list(self):
-        dns = Nsd(self, ZONE)
+        dns = servers.Nsd(self, ZONE)
         found = self.ask(dns, "--dmarc", "7489", "--message", self.message("a.b.example.test"))
         self.assertEqual(found["dmarc"]["record_domain"], "example.test")
         self.assertEqual(found["dmarc"]["policy"], "reject")
 
     def test_null_sender(self):
-        dns = Nsd(self, ZONE)
+        dns = servers.Nsd(self, ZONE)
         found = self.ask(dns, "--client-address", "2001:db8::5", "--helo", "example.test",
                          "--mail-from", "")
         self.assertEqual(found["spf"]["result"], "neutral")
@@ -184,7 +105,7 @@ class OneRequest(Test):
         self.assertEqual(json.loads(done.stdout)["spf"]["result"], "temperror")
 
     def test_the_tree(self):
-        dns = Nsd(self, ZONE)
+        dns = servers.Nsd(self, ZONE)
         done = self.run_identity("--dns", f"127.0.0.1:{dns.port}", "--client-address",
                                  "2001:db8::1", "--mail-from", "alice@example.test", "--message",
                                  self.message("example.test"))
@@ -196,7 +117,7 @@ class OneRequest(Test):
             self.assertIn(part, done.stdout)
 
     def test_a_message_from_standard_input(self):
-        dns = Nsd(self, ZONE)
+        dns = servers.Nsd(self, ZONE)
         found = self.ask(dns, "--message", "-", text=MESSAGE.format("nowhere.test"))
         self.assertEqual(found["dmarc"]["result"], "none")
         self.assertEqual(found["spf"]["result"], "none")
@@ -227,7 +148,7 @@ class CommandLine(Test):
 
 class Batch(Test):
     def test_answers_come_in_order(self):
-        dns = Nsd(self, ZONE)
+        dns = servers.Nsd(self, ZONE)
         requests = [{"client_address": f"192.0.2.{n % 32}", "helo": "x.test",
                      "mail_from": "a@example.test", "now": 1700000000} for n in range(2000)]
         answers, status = self.batch(dns, requests)
@@ -236,7 +157,7 @@ class Batch(Test):
             self.assertEqual(found["spf"]["result"], "pass" if n % 32 < 16 else "fail")
 
     def test_what_is_no_request(self):
-        dns = Nsd(self, ZONE)
+        dns = servers.Nsd(self, ZONE)
         done = self.run_identity(
             "--batch", "--dns", f"127.0.0.1:{dns.port}",
             text='nonsense\n{"client_address": "x"}\n{"color": "red"}\n{"now": "x"}\n'
@@ -254,7 +175,9 @@ class Suites(Test):
     def setUp(self):
         super().setUp()
         if not SHARED.is_dir():
-            absent(self, "GATEPOST_SHARED")
+            if os.environ.get("CI"):
+                self.fail("GATEPOST_SHARED names no folder with data")
+            servers.skip(self, "GATEPOST_SHARED names no folder with data")
 
     def test_rfc7208(self):
         scenarios = json.loads((SHARED / "spf/rfc7208-tests.json").read_text(encoding="utf-8"))
@@ -268,7 +191,7 @@ class Suites(Test):
             cases = tests.values() if isinstance(tests, dict) else tests
             requests = [{"client_address": c["host"], "helo": c["helo"],
                          "mail_from": c["mailfrom"]} for c in cases]
-            answers, _ = self.batch(Nsd(self, zone), requests)
+            answers, _ = self.batch(servers.Nsd(self, zone), requests)
             for case, found in zip(cases, answers):
                 expect = case["expect"]
                 total += 1
@@ -284,7 +207,7 @@ class Suites(Test):
         folder = SHARED / "dkim"
         cases = [c for c in json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
                  if c["expect"][0] in ("pass", "none")]
-        dns = Nsd(self, (folder / "all-keys.zone").read_text(encoding="utf-8"))
+        dns = servers.Nsd(self, (folder / "all-keys.zone").read_text(encoding="utf-8"))
         answers, _ = self.batch(dns, [{"message": str(folder / c["message"])} for c in cases])
         wrong = []
         for case, found in zip(cases, answers):
@@ -297,4 +220,4 @@ class Suites(Test):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    harness.main()
