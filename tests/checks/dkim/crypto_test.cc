@@ -79,7 +79,7 @@ TEST(DkimCrypto, Ed25519KeysHave32Octets) {
   EXPECT_FALSE(public_key::from_ed25519(""));
 }
 
-// Made by `openssl genrsa 512`, `openssl ecparam -genkey`, and with a passphrase.
+// Texts that have the form of a key, and no key that signs in them.
 TEST(DkimCrypto, KeysThatCannotSignSayWhy) {
   EXPECT_NE(private_key::from_pem("nothing").problem().find("no private key"), std::string::npos);
   const char* const locked =
