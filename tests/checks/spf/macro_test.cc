@@ -196,7 +196,8 @@ TEST(SpfMacro, LongNamesAreCut) {
   std::string many;
   for (int i = 0; i < 1000; ++i) many += "%{d}.";
   EXPECT_EQ(name_of(many + "%{d}", v), five);
-  v.domain = std::string(300, 'a');
+  const std::string one_label(300, 'a');
+  v.domain = one_label;
   EXPECT_EQ(name_of("%{d}", v), "");
   EXPECT_EQ(name_of("%{d}.com", v), "com");
 }
