@@ -6,7 +6,10 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "checks/arc/result.hpp"
+#include "checks/dkim/result.hpp"
 #include "checks/spf/outcome.hpp"
 #include "checks/testing.hpp"
 
@@ -85,6 +88,54 @@ TEST(AuthResultsCheck, TellsOfSpf) {
   EXPECT_EQ(added(send(t, "From: a@example.com\r\n\r\nx\r\n")),
             "Authentication-Results: mx; spf=none smtp.helo=client.example; spf=temperror "
             "reason=timeout smtp.mailfrom=a@example.com; dmarc=pass");
+}
+
+// Stands for dkim::verifier and arc::verifier.
+class says_dkim final : public check {
+ public:
+  says_dkim(std::vector<dkim::signature_result> signatures, arc::report chain)
+      : signatures_(std::move(signatures)), chain_(std::move(chain)) {}
+  std::string_view name() const override { return "says_dkim"; }
+  asio::awaitable<verdict> on_message(context& ctx) override {
+    ctx.transaction_notes().emplace<dkim::report>(signatures_);
+    ctx.transaction_notes().emplace<arc::report>(chain_);
+    co_return verdict::pass();
+  }
+
+ private:
+  std::vector<dkim::signature_result> signatures_;
+  arc::report chain_;
+};
+
+TEST(AuthResultsCheck, TellsOfDkimAndArc) {
+  const auto told = [](std::vector<dkim::signature_result> signatures, arc::report chain) {
+    trial t;
+    t.add<says_dkim>(std::move(signatures), std::move(chain));
+    t.add<auth_results>(auth_results_options{.authserv_id = "mx"});
+    t.facts().client.address = *smtp::parse_ip_address("192.0.2.1");
+    return added(send(t, "From: a@example.com\r\n\r\nx\r\n"));
+  };
+  EXPECT_EQ(told({}, {}), "Authentication-Results: mx; dkim=none; arc=none");
+  dkim::signature_result good;
+  good.outcome = dkim::outcome::pass;
+  good.domain = "example.com";
+  good.identity = "@example.com";
+  good.selector = "s1";
+  good.algorithm = "rsa-sha256";
+  good.b = "abcd/fgh+jkl";
+  dkim::signature_result bad;
+  bad.outcome = dkim::outcome::permerror;
+  bad.reason = "no key";
+  arc::report chain;
+  chain.chain = arc::chain_status::pass;
+  chain.sets.resize(2);
+  chain.sets[1].instance = 2;
+  chain.sets[1].domain = "list.example";
+  EXPECT_EQ(told({good, bad}, chain),
+            "Authentication-Results: mx; dkim=pass header.d=example.com header.i=@example.com "
+            "header.s=s1 header.a=rsa-sha256 header.b=\"abcd/fgh\"; "
+            "dkim=permerror reason=\"no key\"; "
+            "arc=pass (i=2 by list.example)");
 }
 
 TEST(AuthResultsCheck, TakesForgedFieldsAway) {
