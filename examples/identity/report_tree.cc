@@ -39,7 +39,7 @@ void draw(const node& n, const std::string& indent, std::string& out) {
   }
 }
 
-std::string quoted(std::string_view text) { return '"' + std::string(text) + '"'; }
+std::string in_quotes(std::string_view text) { return '"' + std::string(text) + '"'; }
 
 std::string joined(std::initializer_list<std::string_view> parts) {
   std::string out;
@@ -55,7 +55,7 @@ void add_trace(node& to, const std::vector<spf::trace_entry>& trace) {
     const bool record = t.kind == spf::trace_kind::record;
     records.resize(record ? depth : std::min(depth + 1, records.size()));
     const std::string text =
-        record ? joined({t.domain, "  ", t.text.empty() ? t.finding : quoted(t.text)})
+        record ? joined({t.domain, "  ", t.text.empty() ? t.finding : in_quotes(t.text)})
                : joined({t.text, ": ", t.finding, "  (record of ", t.domain, ")"});
     node& added = records.back()->add(text);
     if (record) records.push_back(&added);
@@ -71,7 +71,7 @@ void add_spf(node& to, std::string_view identity, const spf::outcome& found) {
     spf.add(joined({"matched ", found.mechanism, " of ", found.mechanism_domain}));
   if (!found.problem.empty()) spf.add(joined({"because ", found.problem}));
   if (!found.explanation.empty())
-    spf.add(joined({found.explanation_domain, " explains: ", quoted(found.explanation)}));
+    spf.add(joined({found.explanation_domain, " explains: ", in_quotes(found.explanation)}));
   spf.add(joined({"look-ups ", std::to_string(found.dns_terms), " of 10, without an answer ",
                   std::to_string(found.void_lookups), " of 2"}));
 }
