@@ -58,9 +58,9 @@ std::string read_request(std::string_view line, request& into) {
 // One line of `in` without its end, cut behind longest_line. False: there is none.
 bool read_line(std::FILE* in, std::string& line) {
   line.clear();
-  int c = std::getc_unlocked(in);
+  int c = getc_unlocked(in);
   if (c == EOF) return false;
-  for (; c != EOF && c != '\n'; c = std::getc_unlocked(in))
+  for (; c != EOF && c != '\n'; c = getc_unlocked(in))
     if (line.size() <= longest_line) line += static_cast<char>(c);
   return true;
 }
