@@ -244,7 +244,7 @@ const wrong_case wrong_cases[] = {
      ":2:1: server.hostnme: there is no such key; did you mean \"hostname\"?"},
     {"[sever]\n", ":1:2: sever: there is no such table; did you mean \"server\"?"},
     {"[server]\ncolour = 1\n", ":2:1: server.colour: there is no such key; see border_mta.toml"},
-    {"[checks.spf]\n", ":1:9: checks.spf: there is no such table; "},
+    {"[checks.dane]\n", ":1:9: checks.dane: there is no such table; "},
     {"[[channel]]\nname = \"a\"\nlimit = 1\n",
      ":3:1: channel.limit: there is no such key; did you mean \"limits\"?"},
     // Types

@@ -40,8 +40,7 @@ def message(domain, more=""):
 class Sender(harness.Test):
     def border(self, more="", keys=""):
         self.dns = servers.Nsd(self, ZONE.format(keys=keys))
-        config = harness.CONFIG
-        config += f"""
+        config = harness.CONFIG[:harness.CONFIG.index("[dns]")] + f"""
 [xclient]
 networks = ["127.0.0.0/8"]
 [dns]

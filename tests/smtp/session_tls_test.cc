@@ -75,8 +75,9 @@ TEST(session_tls, nothing_may_follow_starttls) {
         .server("554 5.5.1 Commands after STARTTLS must wait for TLS\r\n")
         .closed(session_end::protocol);
     // What came in one segment is the point: no splits.
-    EXPECT_EQ(s.check_lost_at_every_step(), "") << more;
-    EXPECT_EQ(s.play().facts.transactions, 0U);
+    const testing::script_run run = s.play();
+    EXPECT_EQ(run.problem, "") << more;
+    EXPECT_EQ(run.facts.transactions, 0U);
   }
 }
 

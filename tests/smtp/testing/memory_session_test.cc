@@ -4,6 +4,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <asio/awaitable.hpp>
+#include <asio/cancellation_state.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
+#include <memory>
+
+#include "smtp/delivery.hpp"
 #include "smtp/testing/fake_delivery.hpp"
 #include "smtp/testing/fake_policy.hpp"
 
@@ -81,15 +89,28 @@ TEST(memory_session, stops) {
   EXPECT_TRUE(t.ended());
 }
 
+// Waits for ever, whatever it is told.
+class stubborn final : public delivery {
+ public:
+  asio::awaitable<verdict> resolve(const session_view&, recipient&) override {
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    const auto executor = co_await asio::this_coro::executor;
+    asio::steady_timer never(executor, asio::steady_timer::time_point::max());
+    co_await never.async_wait(asio::use_awaitable);
+    co_return verdict::pass();
+  }
+  asio::awaitable<std::unique_ptr<intake>> begin(const session_view&) override {
+    co_return nullptr;
+  }
+};
+
 using memory_session_death_test = ::testing::Test;
 
 TEST(memory_session_death_test, says_what_was_forgotten) {
   EXPECT_DEATH(
       {
-        fake_policy policy;
-        fake_delivery delivery;
-        gate g;
-        delivery.waits(fake_delivery::step::resolve, g);
+        accept_all policy;
+        stubborn delivery;
         memory_session s(channel{}, policy, delivery);
         s.says("EHLO client.example\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\n");
       },
