@@ -213,7 +213,7 @@ class session {
   bool read_more(action& todo) const;
   line_reader::result next_line(std::size_t limit);
   bool fault_is_new() const;
-  void weigh_line(const line_reader::result& step, std::size_t limit);
+  void weigh_line(const line_reader::result& step);
   void bad_line(line_status status);
   void handle(std::string_view line);
   const fixed_reply* objection_to(const command_line& c, const handler_row& row) const;
@@ -274,6 +274,7 @@ class session {
   smtp::envelope envelope_;
   input_buffer input_;
   line_reader lines_;
+  std::size_t line_limit_ = 0;     // of the line that is being read, as it was begun
   std::uint64_t line_octets_ = 0;  // of a line that is thrown away, as far as they were not counted
   std::optional<smtp::line_ends> next_line_ends_;  // of the settings that were switched to
   bool line_refused_ = false;  // the client has heard of the fault of the line that is being read

@@ -47,31 +47,32 @@ GATEPOST_DECL line_reader::result session::next_line(std::size_t limit) {
   // Half a line is read to its end as it was begun: it must not become two.
   if (next_line_ends_ && lines_.pending() == 0)
     lines_ = line_reader(*std::exchange(next_line_ends_, std::nullopt));
-  const line_reader::result step = lines_.next(input_.view(), limit);
+  if (lines_.pending() == 0) line_limit_ = limit;
+  const line_reader::result step = lines_.next(input_.view(), line_limit_);
   input_.consume(step.consumed);
-  weigh_line(step, limit);
   return step;
 }
 
 // A line that is thrown away costs as much as the bad commands that would fit into it: one without
-// an end ends the session.
-GATEPOST_DECL void session::weigh_line(const line_reader::result& step, std::size_t limit) {
+// an end ends the session. By then the client was told of the line, however its octets came.
+GATEPOST_DECL void session::weigh_line(const line_reader::result& step) {
   line_octets_ += step.consumed;
-  for (; line_octets_ >= 2 * limit && phase_ != smtp::phase::closed; line_octets_ -= limit)
+  for (; line_octets_ >= 2 * line_limit_ && !closed(); line_octets_ -= line_limit_)
     count_bad_command();
   if (step.status != line_status::need_more) line_octets_ = 0;
 }
 
 GATEPOST_DECL bool session::read_command(action& todo) {
   const line_reader::result step = next_line(channel_->limits.command_line);
-  if (phase_ == smtp::phase::closed) return false;
   if (step.status == line_status::line) {
+    weigh_line(step);
     handle(step.line);
     return false;
   }
-  if (step.status == line_status::need_more && !fault_is_new()) return read_more(todo);
-  bad_line(step.status);
-  return false;
+  const bool told = step.status != line_status::need_more || fault_is_new();
+  if (told) bad_line(step.status);
+  weigh_line(step);
+  return told || closed() ? false : read_more(todo);
 }
 
 // Whether the line that is being read has gone wrong, and the client was not told so yet. It may
@@ -97,14 +98,15 @@ GATEPOST_DECL void session::bad_line(line_status status) {
 
 GATEPOST_DECL bool session::read_auth_line(action& todo) {
   const line_reader::result step = next_line(channel_->limits.auth_line);
-  if (phase_ == smtp::phase::closed) return false;
   if (step.status == line_status::need_more && !fault_is_new()) return read_more(todo);
   phase_ = smtp::phase::ready;
   if (step.status != line_status::line) {
     // RFC 4954 §4: an over-long response gets 500 with 5.5.6 and ends the exchange.
     bad_line(step.status);
+    weigh_line(step);  // read_command() throws away what is still to come of it
     return false;
   }
+  weigh_line(step);
   tap_input("(response)");
   if (step.line == "*") {  // RFC 4954 §4: the client gives up
     bad_command(replies::cancelled_auth);

@@ -220,6 +220,26 @@ TEST(session_auth, lines_have_a_limit) {
   }
 }
 
+// RFC 4954 §4: it ends the exchange, not the session; and each octet of it counts once.
+TEST(session_auth, a_response_without_an_end) {
+  channel settings = submission();
+  settings.limits.auth_line = 100;
+  settings.limits.bad_commands = 2;
+  for (const auto& [octets, ends] : {std::pair{299, false}, std::pair{300, true}}) {
+    script s = greeted(settings);
+    s.client("AUTH PLAIN\r\n")
+        .authenticates(std::nullopt, auth_answer::challenge(""))
+        .server("334 ")
+        .client(std::string(static_cast<std::size_t>(octets - 2), 'A') + "\r\n")
+        .server("500 5.5.6 Line too long\r\n");
+    if (ends)
+      s.server("421 4.7.0 Too many errors\r\n").closed(session_end::limit);
+    else
+      leave(s);
+    EXPECT_EQ(s.check(), "") << octets;
+  }
+}
+
 // "If the requested authentication mechanism is invalid (e.g., is not supported ...), the server
 // rejects the AUTH command with a 504 reply."
 TEST(session_auth, mechanisms) {

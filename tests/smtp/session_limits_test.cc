@@ -129,7 +129,10 @@ TEST(session_limits, a_line_without_an_end) {
   channel settings = with_limit(&session_limits::bad_commands, 2);
   settings.limits.command_line = 512;
   script s = greeted(settings);
-  s.client(std::string(4 * 512, 'a')).server(too_many_errors).closed(session_end::limit);
+  s.client(std::string(4 * 512, 'a'))
+      .server("500 5.5.6 Line too long\r\n")
+      .server(too_many_errors)
+      .closed(session_end::limit);
   EXPECT_EQ(s.check(), "");
   script t = greeted(settings);
   t.client(std::string(2 * 512 - 3, 'a') + "\r\n").server("500 5.5.6 Line too long\r\n");
