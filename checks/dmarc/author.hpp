@@ -2,8 +2,8 @@
 //
 // Reads RFC 5322 §3.4 with its obsolete forms, and what real mail has beyond it, with one aim: a
 // domain that some mail program may show as the author's is not missed. Comments, quoted strings,
-// groups, routes and display names do not hide a mailbox; what cannot be read at all is
-// `malformed`. Values only; no I/O.
+// groups, routes and display names do not hide a mailbox, nor does a comma in a name; what cannot
+// be read at all is `malformed`. Values only; no I/O.
 #ifndef GATEPOST_CHECKS_DMARC_AUTHOR_HPP
 #define GATEPOST_CHECKS_DMARC_AUTHOR_HPP
 

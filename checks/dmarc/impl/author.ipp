@@ -83,13 +83,16 @@ class from_reader {
       inside.erase(0, route + 1);
     angle_ = true;
     add(inside);
-    check_display_name();
+    check_display_name(domain_of(inside));
     plain_.clear();
   }
 
   // "a@real.example <b@shown.example>": a '@' outside quotes is no phrase, and somebody shows it.
-  void check_display_name() {
-    if (plain_.find('@') != plain_.npos) out_.malformed = true;
+  // Many write the address itself there; whoever is shown that is shown no other domain.
+  void check_display_name(const std::optional<std::string>& of = std::nullopt) {
+    if (plain_.find('@') == plain_.npos) return;
+    const auto shown = domain_of(plain_);
+    if (!shown || shown != of) out_.malformed = true;
   }
 
   void begin_group() {
@@ -98,10 +101,11 @@ class from_reader {
     angle_ = false;
   }
 
+  // Without a '@' it is no mailbox but a piece of a name, as in "Doe, John <a@example.com>".
   void end_element() {
-    const bool blank = plain_.find_first_not_of(" \t\r\n") == plain_.npos;
-    if (!angle_ && !blank) add(plain_);
-    if (angle_ && plain_.find('@') != plain_.npos) out_.malformed = true;
+    const bool address = plain_.find('@') != plain_.npos;
+    if (!angle_ && address) add(plain_);
+    if (angle_ && address) out_.malformed = true;
     plain_.clear();
     angle_ = false;
   }

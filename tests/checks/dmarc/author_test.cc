@@ -32,6 +32,10 @@ TEST(Author, OneDomain) {
            "A\r\n Name\r\n <a@example.com>",
            ",a@example.com,,",
            "J. Doe <a@example.com>",
+           "nobody, a@example.com",
+           "Doe, John <a@example.com>",
+           "a@example.com <a@example.com>",
+           "b@EXAMPLE.com (c) <a@example.com>",
        }) {
     const authors found = read_authors(from);
     EXPECT_EQ(found.domains, names{"example.com"}) << from;
@@ -61,6 +65,10 @@ TEST(Author, NotSingle) {
       {"<a@example.com> <b@example.net>", {"example.com", "example.net"}},
       {"<a@example.com><b@example.net>", {"example.com", "example.net"}},
       {"b@example.net <a@example.com>", {"example.com"}},
+      {"a@example.com b@example.net <a@example.com>", {"example.com"}},
+      {"a@example.com <nobody>", {}},
+      {"a@example.com: a@example.com;", {"example.com"}},
+      {"Doe, John <a@example.com>, b@example.net", {"example.com", "example.net"}},
       {"<a@example.com> b@example.net", {"example.com"}},
       {"a@example.com; b@example.net", {"example.com", "example.net"}},
       {"One: a@example.com; , Two: b@example.net;", {"example.com", "example.net"}},
@@ -73,7 +81,6 @@ TEST(Author, NotSingle) {
       {"(never closed a@example.com", {}},
       {"\"never closed <a@example.com>", {"example.com"}},
       {"<a@example.com", {"example.com"}},
-      {"nobody, a@example.com", {"example.com"}},
       {"a@\xff.example", {}},
   };
   for (const auto& c : cases) {
