@@ -84,7 +84,7 @@ class poller {
   bool idle() const { return free_.size() == places_.size(); }
 
   asio::io_context& io_;
-  std::unique_ptr<asio::posix::stream_descriptor> epoll_;  // none: not needed yet, or the end
+  std::unique_ptr<asio::posix::stream_descriptor> epoll_;  // none: it could not be had, or the end
   std::vector<place> places_;
   std::vector<std::uint32_t> free_;
   std::array<epoll_event, batch> ready_;

@@ -9,7 +9,11 @@
 
 namespace gatepost::smtp {
 
-GATEPOST_DECL poller::poller(asio::io_context& io) : io_(io) {}
+// At once: later there may be no descriptor left, and sessions would have nobody to wake them. Where
+// that fails, watch() tries again, and says why it cannot.
+GATEPOST_DECL poller::poller(asio::io_context& io) : io_(io) {
+  [[maybe_unused]] const std::error_code tried_again_later = open();
+}
 
 GATEPOST_DECL void poller::shutdown() {
   ended_ = true;

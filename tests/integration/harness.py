@@ -58,6 +58,10 @@ servers = ["127.0.0.1:1"]
 tries = 1
 [checks.mail_domain]
 enabled = false
+[checks.spf]
+enabled = false
+[checks.dmarc]
+enabled = false
 """
 
 

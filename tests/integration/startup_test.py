@@ -17,6 +17,10 @@ def without_root_powers():
     return []
 
 
+# Of the configuration, its last line.
+LAST = harness.CONFIG.count("\n")
+
+
 class Startup(harness.Test):
     def start_mta(self, *arguments):
         return subprocess.run(
@@ -44,11 +48,11 @@ class Startup(harness.Test):
 
     def test_bad_value(self):
         self.fails(harness.CONFIG + '[limits]\nrecipients = "many"\n',
-                   self.folder / "c.toml:24:14: limits.recipients: ", "a text stands here",
+                   self.folder / f"c.toml:{LAST + 2}:14: limits.recipients: ", "a text stands here",
                    "write a whole number from 1 to")
 
     def test_bad_key(self):
-        self.fails(harness.CONFIG + "[limits]\nrecipient = 5\n", "c.toml:24:1: limits.recipient: ",
+        self.fails(harness.CONFIG + "[limits]\nrecipient = 5\n", f"c.toml:{LAST + 2}:1: limits.recipient: ",
                    'did you mean "recipients"?')
 
     def test_bad_syntax(self):
@@ -162,7 +166,7 @@ class Startup(harness.Test):
 
     def test_log_that_cannot_be_written(self):
         (self.folder / "log").mkdir()
-        self.fails(harness.CONFIG + '[log]\nfile = "log"\n', "c.toml:24:8: log.file: ",
+        self.fails(harness.CONFIG + '[log]\nfile = "log"\n', f"c.toml:{LAST + 2}:8: log.file: ",
                    "cannot write the log", self.folder / "log", "Is a directory")
 
     # --- Without a configuration --------------------------------------------------------------
