@@ -132,6 +132,7 @@ class session_driver final : private busy_watch, private transcript_tap {
   std::unique_ptr<auth_exchange> auth_;
   time_point started_;
   std::optional<time_point> waiting_since_;  // for the command that comes, or for more of a message
+  std::uint64_t lines_ = 0;                  // engine_.lines() when it was last waited for one
   std::uint64_t octets_in_ = 0;
   std::uint64_t octets_out_ = 0;
   std::string_view ended_by_;  // where the engine cannot know it

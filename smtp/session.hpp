@@ -183,6 +183,8 @@ class session {
   bool has_input() const { return !input_.empty(); }
   // A command line has begun and not ended.
   bool in_line() const { return !in_message() && lines_.pending() > 0; }
+  // Command lines that have ended, good or bad.
+  std::uint64_t lines() const { return lines_ended_; }
   bool closed() const { return phase_ == smtp::phase::closed; }
 
   // nullptr: no transcript.
@@ -276,6 +278,7 @@ class session {
   line_reader lines_;
   std::size_t line_limit_ = 0;     // of the line that is being read, as it was begun
   std::uint64_t line_octets_ = 0;  // of a line that is thrown away, as far as they were not counted
+  std::uint64_t lines_ended_ = 0;
   std::optional<smtp::line_ends> next_line_ends_;  // of the settings that were switched to
   bool line_refused_ = false;  // the client has heard of the fault of the line that is being read
   data_reader data_;

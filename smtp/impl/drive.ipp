@@ -171,7 +171,8 @@ GATEPOST_DECL time_point session_driver::deadline_in(std::chrono::milliseconds w
 GATEPOST_DECL asio::awaitable<void> session_driver::read(std::chrono::milliseconds at_most) {
   if (!write_out()) co_await flush();
   // RFC 5321 §4.5.3.2.7: for a command, not for each octet of one.
-  if (!engine_.in_line()) waiting_since_.reset();
+  const bool another = std::exchange(lines_, engine_.lines()) != engine_.lines();
+  if (another || !engine_.in_line()) waiting_since_.reset();
   std::optional<time_point> deadline;  // who need not wait need not look at the clock
   while (!engine_.closed()) {
     const io_result r = connection_.try_read(engine_.prepare());

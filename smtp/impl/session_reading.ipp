@@ -59,7 +59,9 @@ GATEPOST_DECL void session::weigh_line(const line_reader::result& step) {
   line_octets_ += step.consumed;
   for (; line_octets_ >= 2 * line_limit_ && !closed(); line_octets_ -= line_limit_)
     count_bad_command();
-  if (step.status != line_status::need_more) line_octets_ = 0;
+  if (step.status == line_status::need_more) return;
+  line_octets_ = 0;
+  ++lines_ended_;
 }
 
 GATEPOST_DECL bool session::read_command(action& todo) {

@@ -79,6 +79,16 @@ TEST(drive_time, each_command_has_its_time) {
   expect_end(f, 1min, timed_out, "timeout");
 }
 
+TEST(drive_time, half_a_command_behind_a_whole_one_has_its_own_time) {
+  fake_session f;
+  f.begin();
+  f.says("EHLO client.example\r\n");
+  f.session->advance(5min - 1s);
+  EXPECT_EQ(f.says("NOOP\r\nNO"), "250 2.0.0 OK\r\n");
+  f.session->advance(2s);
+  EXPECT_EQ(f.says("OP\r\n"), "250 2.0.0 OK\r\n");
+}
+
 TEST(drive_time, a_message_that_does_not_begin) {
   fake_session f;
   f.begin_message();
