@@ -2,6 +2,7 @@
 #ifndef GATEPOST_SMTP_DNS_DETAIL_WIRE_MESSAGE_HPP
 #define GATEPOST_SMTP_DNS_DETAIL_WIRE_MESSAGE_HPP
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -74,8 +75,10 @@ inline std::optional<std::size_t> read_record(std::string_view m, std::size_t at
   return r.data + r.size;
 }
 
-// RFC 2181 §8: with the highest bit set it means 0.
-inline std::uint32_t sane_ttl(std::uint32_t ttl) { return ttl > 0x7fffffff ? 0 : ttl; }
+// RFC 8767 §4, which replaces RFC 2181 §8: with the highest bit set it is large, not 0.
+inline std::uint32_t sane_ttl(std::uint32_t ttl) {
+  return std::min<std::uint32_t>(ttl, 0x7fffffff);
+}
 
 }  // namespace gatepost::smtp::dns::detail
 

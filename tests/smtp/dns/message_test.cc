@@ -194,11 +194,11 @@ TEST(dns_response, what_was_not_asked_for_is_passed_over) {
   EXPECT_EQ(a.ttl(), 9s);
 }
 
-TEST(dns_response, highest_bit_of_a_ttl_makes_it_zero) {  // RFC 2181 §8
+TEST(dns_response, highest_bit_of_a_ttl_makes_it_large) {  // RFC 8767 §4
   const auto a = read(dns_message(id, asks_a)
                           .answer("www.example.test", record_type::a, 0x80000001, v4("192.0.2.1")));
   EXPECT_TRUE(a.has_records());
-  EXPECT_EQ(a.ttl(), 0s);
+  EXPECT_EQ(a.ttl(), 2147483647s);
 }
 
 // --- Aliases -------------------------------------------------------------------------------------
