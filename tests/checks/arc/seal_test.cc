@@ -124,7 +124,7 @@ TEST(ArcSeal, AChainOfOursPasses) {
       const report r = validated(message, key(pem));
       ASSERT_EQ(r.chain, chain_status::pass) << i << r.reason;
       EXPECT_EQ(r.sets.size(), i);
-      EXPECT_EQ(r.sets.back().results, " mx.example.org; spf=pass");
+      EXPECT_EQ(r.sets.back().results, "mx.example.org; spf=pass");
       status = r.chain;
     }
   }
