@@ -103,6 +103,12 @@ TEST(ArcValidate, Keys) {
   const report temporary = validated(one, {}, txt::temporary_failure("timeout"));
   EXPECT_EQ(temporary.chain, chain_status::fail);
   EXPECT_TRUE(temporary.temporary);
+  std::string weak = one;
+  for (std::size_t at = 0; (at = weak.find("a=rsa-sha256", at)) != weak.npos;)
+    weak.replace(at, 12, "a=rsa-sha1");
+  const report for_good = validated(weak, {}, txt::temporary_failure("timeout"));
+  EXPECT_EQ(for_good.chain, chain_status::fail);
+  EXPECT_FALSE(for_good.temporary);
   const report gone = validated(one, {}, txt::no_such_name(seconds(1)));
   EXPECT_EQ(gone.chain, chain_status::fail);
   EXPECT_FALSE(gone.temporary);
