@@ -31,7 +31,7 @@ GATEPOST_DECL std::vector<std::string> default_signed_fields();
 
 struct seal_options {
   // Names in h= of the message signature: as often as the message has such a field, and at least
-  // once.
+  // once; DKIM-Signature only as often as there is one, since the next handler may sign.
   std::vector<std::string> fields = default_signed_fields();
 
   // How the signatures are written. ARC's test suite signs them whole.

@@ -88,7 +88,9 @@ GATEPOST_DECL sealing::sealing(seal_options options) : options_(std::move(option
 GATEPOST_DECL std::vector<std::string> sealing::names(const dkim::header_text& header) const {
   std::vector<std::string> out;
   for (const std::string& name : options_.fields) {
-    std::size_t count = std::max<std::size_t>(smtp::count_fields(header.fields, name), 1);
+    // RFC 8617 §4.1.2: DKIM's signatures that are already present; others may be added later.
+    const std::size_t least = smtp::equal_ignoring_case(name, "DKIM-Signature") ? 0 : 1;
+    std::size_t count = std::max(smtp::count_fields(header.fields, name), least);
     for (; count > 0 && out.size() < dkim::max_signed_fields; --count)
       out.push_back(smtp::to_lower_ascii(name));
   }

@@ -130,6 +130,16 @@ TEST(ArcSeal, AChainOfOursPasses) {
   }
 }
 
+// RFC 8617 §4.1.2
+TEST(ArcSeal, ADkimSignatureMayBeAddedLater) {
+  for (const std::string& message : {dkim::samples::plain_message, dkim::samples::message}) {
+    const std::string once = *sealed(message, chain_status::none) + message;
+    const report r = validated("DKIM-Signature: v=1; a=rsa-sha256\r\n" + once);
+    EXPECT_EQ(r.chain, chain_status::pass) << r.reason;
+    EXPECT_EQ(validated("Subject: another\r\n" + once).chain, chain_status::fail);
+  }
+}
+
 TEST(ArcSeal, AFailedChainIsSealedAloneAndEnds) {
   const std::string once =
       *sealed(dkim::samples::message, chain_status::none) + dkim::samples::message;
