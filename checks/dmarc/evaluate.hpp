@@ -183,7 +183,7 @@ class evaluator {
   void discover();
   void discover_by_walk();
   void discover_by_list(const finding& own);
-  void take_record(std::string_view domain, const dmarc::record& r);
+  void take_record(std::string_view domain, const dmarc::record& found);
   bool choose_policy();
   void settle();
   bool judge_spf();

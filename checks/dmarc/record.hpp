@@ -60,11 +60,12 @@ struct failure_options {
 };
 
 struct record {
-  // Absent too where the value is none of the three; `bad_policy` then is true.
+  // Absent too where the value is none of the three; `bad_policy` or `bad_np` then is true.
   std::optional<policy> p = {};
   std::optional<policy> sp = {};
   std::optional<policy> np = {};
-  bool bad_policy = false;  // p, sp or np is there and not valid
+  bool bad_policy = false;  // p or sp is there and not valid
+  bool bad_np = false;      // np is, which RFC 7489 does not know
 
   psd_flag psd = psd_flag::unknown;
   bool testing = false;  // t=y
@@ -84,10 +85,13 @@ struct record {
 
   // RFC 9989 §4.10.1, RFC 7489 §6.6.3: a record whose p, sp or np is not valid, or that has no p,
   // stands for p=none where somebody wants reports, else for no record.
-  bool usable() const { return (p && !bad_policy) || !rua.empty(); }
+  bool usable() const { return valid() || !rua.empty(); }
 
   // The record as it is to be applied: itself, or p=none. Only where usable() is true.
   GATEPOST_DECL record applied() const;
+
+  // The record as RFC 7489 §6.3 reads it: unknown tags are ignored.
+  GATEPOST_DECL record without_np() const;
 
   // The policy for the record's own domain, for an existing subdomain, and for one that does not
   // exist.
@@ -96,6 +100,9 @@ struct record {
   policy nonexistent_policy() const { return np.value_or(subdomain_policy()); }
 
   friend bool operator==(const record&, const record&) = default;
+
+ private:
+  bool valid() const { return p && !bad_policy && !bad_np; }
 };
 
 // Reads one TXT record, its strings joined. Nothing: it is no DMARC record, for it does not begin

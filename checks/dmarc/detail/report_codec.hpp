@@ -16,6 +16,9 @@ namespace gatepost::checks::dmarc::detail {
 
 inline constexpr std::string_view report_magic = "gatepost dmarc reports 1\n";
 
+// Of one octet.
+inline constexpr unsigned bad_policy_bit = 1, bad_np_bit = 2;
+
 class report_encoder {
  public:
   void number(std::uint64_t n) {
@@ -54,7 +57,7 @@ class report_encoder {
     choice(p.regime);
     const dmarc::record& r = p.published;
     for (const auto& tag : {r.p, r.sp, r.np}) choice(tag ? static_cast<int>(*tag) + 1 : 0);
-    choice(r.bad_policy);
+    choice((r.bad_policy ? bad_policy_bit : 0) | (r.bad_np ? bad_np_bit : 0));
     choice(r.psd);
     choice(r.testing);
     choice(r.adkim);
@@ -173,7 +176,9 @@ class report_decoder {
     p.regime = choice(regime::rfc7489);
     dmarc::record& r = p.published;
     for (auto* tag : {&r.p, &r.sp, &r.np}) *tag = read_tag();
-    r.bad_policy = flag();
+    const auto bad = choice(bad_policy_bit | bad_np_bit);
+    r.bad_policy = (bad & bad_policy_bit) != 0;
+    r.bad_np = (bad & bad_np_bit) != 0;
     r.psd = choice(psd_flag::yes);
     r.testing = flag();
     r.adkim = choice(alignment_mode::strict);

@@ -200,7 +200,8 @@ GATEPOST_DECL void evaluator::discover_by_list(const finding& own) {
   }
 }
 
-GATEPOST_DECL void evaluator::take_record(std::string_view domain, const dmarc::record& r) {
+GATEPOST_DECL void evaluator::take_record(std::string_view domain, const dmarc::record& found) {
+  const dmarc::record r = options_.regime == regime::rfc7489 ? found.without_np() : found;
   if (!r.usable()) {
     // RFC 9989 §4.10.1: no DMARC processing.
     return give_up(result::none, "the DMARC record of " + std::string(domain) + " has no valid p");
@@ -218,9 +219,7 @@ GATEPOST_DECL bool evaluator::choose_policy() {
   }
   outcome_.policy = r.subdomain_policy();
   outcome_.tag = r.sp ? policy_tag::sp : policy_tag::p;
-  // RFC 7489 knows no np.
-  if (options_.regime == regime::rfc7489 || r.nonexistent_policy() == r.subdomain_policy())
-    return true;
+  if (r.nonexistent_policy() == r.subdomain_policy()) return true;
   if (!existence_) {
     asking_ = question{author_, question::kind::existence};
     return false;

@@ -191,10 +191,10 @@ class record_reader {
     bool (*read)(record&, std::string_view);
   };
 
-  template <std::optional<policy> record::* Member>
+  template <std::optional<policy> record::* Member, bool record::* Bad>
   static bool read_policy(record& r, std::string_view value) {
     r.*Member = parse_policy(value);
-    if (!(r.*Member)) r.bad_policy = true;
+    if (!(r.*Member)) r.*Bad = true;
     return (r.*Member).has_value();
   }
 
@@ -252,9 +252,9 @@ class record_reader {
   }
 
   static constexpr tag_row tags[] = {
-      {"p", &read_policy<&record::p>},
-      {"sp", &read_policy<&record::sp>},
-      {"np", &read_policy<&record::np>},
+      {"p", &read_policy<&record::p, &record::bad_policy>},
+      {"sp", &read_policy<&record::sp, &record::bad_policy>},
+      {"np", &read_policy<&record::np, &record::bad_np>},
       {"psd", &read_psd},
       {"t", &read_testing},
       {"adkim", &read_mode<&record::adkim>},
@@ -287,9 +287,16 @@ GATEPOST_DECL std::string_view to_string(alignment_mode mode) {
 
 GATEPOST_DECL record record::applied() const {
   record out = *this;
-  if (p && !bad_policy) return out;
+  if (valid()) return out;
   out.p = policy::none;
   out.sp = out.np = std::nullopt;
+  return out;
+}
+
+GATEPOST_DECL record record::without_np() const {
+  record out = *this;
+  out.np = std::nullopt;
+  out.bad_np = false;
   return out;
 }
 

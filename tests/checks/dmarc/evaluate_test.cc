@@ -206,6 +206,19 @@ TEST(Evaluate, Sampling) {
   EXPECT_EQ(at("b.example", 0).disposition, policy::none);
 }
 
+// RFC 7489 §6.3: unknown tags are ignored, whatever their values.
+TEST(Evaluate, NpIsUnknownToRfc7489) {
+  zone z{.txt = {{"_dmarc.a.example", {"v=DMARC1; p=reject; np=bogus"}},
+                 {"_dmarc.b.example", {"v=DMARC1; p=reject; np=bogus; rua=mailto:d@b.example"}}}};
+  for (const char* author : {"a.example", "b.example"}) {
+    const auto e = z.evaluate(author, {}, {.regime = regime::rfc7489});
+    EXPECT_EQ(e.result, result::fail) << author;
+    EXPECT_EQ(e.disposition, policy::reject) << author;
+  }
+  EXPECT_EQ(z.evaluate("a.example", {}).result, result::none);
+  EXPECT_EQ(z.evaluate("b.example", {}).disposition, policy::none);
+}
+
 TEST(Evaluate, Alignment) {
   struct {
     const char* what;

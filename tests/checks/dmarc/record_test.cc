@@ -106,6 +106,18 @@ TEST(DmarcRecord, WithoutAValidPolicy) {
             *parse_record("v=DMARC1; p=reject; sp=none"));
 }
 
+// RFC 7489 §6.3
+TEST(DmarcRecord, WithoutNp) {
+  const auto r = parse_record("v=DMARC1; p=reject; np=bogus");
+  ASSERT_TRUE(r);
+  EXPECT_FALSE(r->usable());
+  EXPECT_TRUE(r->without_np().usable());
+  EXPECT_EQ(r->without_np().applied().p, policy::reject);
+  EXPECT_EQ(parse_record("v=DMARC1; p=reject; np=none")->without_np().nonexistent_policy(),
+            policy::reject);
+  EXPECT_FALSE(parse_record("v=DMARC1; p=reject; sp=bogus; np=bogus")->without_np().usable());
+}
+
 TEST(DmarcRecord, ReportUris) {
   const auto uris = parse_report_uris(
       " mailto:a@example.com , mailto:b@example.net!10m,MAILTO:c%2Bd@example.org ! 50 K ,"

@@ -67,7 +67,8 @@ TEST(ReportStore, IsBounded) {
 }
 
 TEST(ReportStore, AsOctets) {
-  const std::vector<report> reports = {sample_report(), sample_report(regime::rfc7489)};
+  std::vector<report> reports = {sample_report(), sample_report(regime::rfc7489)};
+  reports[1].policy.published = *parse_record("v=DMARC1; p=none; np=x; rua=mailto:a@example.com");
   const std::string text = write_reports(reports);
   const auto read = read_reports(text);
   ASSERT_TRUE(read);
