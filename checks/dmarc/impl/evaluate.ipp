@@ -321,6 +321,10 @@ GATEPOST_DECL void evaluator::conclude() {
     // RFC 9989 §5.3.6: neither passed nor failed.
     outcome_.result = result::temperror;
     outcome_.reason = "SPF, DKIM or an alignment could not be looked up";
+  } else if (existence_ == smtp::dns::status::temporary_failure) {
+    // RFC 9989 §5.3.6: which policy holds is not known.
+    outcome_.result = result::temperror;
+    outcome_.reason = "DNS: whether " + author_ + " exists could not be looked up";
   } else {
     outcome_.result = result::fail;
     settle();

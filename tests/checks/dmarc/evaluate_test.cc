@@ -161,16 +161,34 @@ TEST(Evaluate, WhichPolicyHolds) {
     EXPECT_EQ(e.tag, c.tag) << c.what;
     EXPECT_EQ(e.record_domain, "example.org") << c.what;
   }
-  // Whether it exists cannot be found out: np wants NXDOMAIN.
-  zone z{.txt = {{"_dmarc.example.org", {three}}}};
-  evaluator e("ghost.example.org");
-  while (const auto q = e.next()) {
-    if (q->type == question::kind::existence)
-      e.answer(smtp::dns::status::temporary_failure);
-    else
-      e.answer(z.ask(q->name));
+}
+
+// RFC 9989 §5.3.6
+TEST(Evaluate, WhetherItExistsIsNotKnown) {
+  struct {
+    identifiers found;
+    result expected;
+  } const cases[] = {
+      {{}, result::temperror},
+      {spf("other.net"), result::temperror},
+      {dkim("example.org"), result::pass},
+  };
+  zone z{.txt = {{"_dmarc.example.org", {"v=DMARC1; p=reject; sp=quarantine; np=none"}}}};
+  for (const auto& c : cases) {
+    evaluator e("ghost.example.org");
+    while (const auto q = e.next()) {
+      if (q->type == question::kind::existence)
+        e.answer(smtp::dns::status::temporary_failure);
+      else
+        e.answer(z.ask(q->name));
+    }
+    EXPECT_EQ(e.outcome().policy, policy::quarantine);  // np wants NXDOMAIN
+    e.judge(c.found);
+    z.run(e);
+    EXPECT_EQ(e.outcome().result, c.expected);
+    EXPECT_EQ(e.outcome().reason.empty(), c.expected == result::pass);
+    EXPECT_EQ(e.outcome().disposition, policy::none);
   }
-  EXPECT_EQ(e.outcome().policy, policy::quarantine);
 }
 
 TEST(Evaluate, TestMode) {
