@@ -88,7 +88,7 @@ struct evaluation_options {
 
   // Distinct domains whose alignment is looked up in the DNS. Each costs up to eight questions;
   // messages with more than a handful of signatures are rare, and the rest is still compared with
-  // the Author Domain.
+  // the Author Domain. Whether others of the rest are aligned is not known: temperror.
   std::size_t identifiers = 10;
 
   // Instead of what the record says, for whoever asks for alignment by itself.

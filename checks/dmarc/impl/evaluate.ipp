@@ -247,7 +247,7 @@ GATEPOST_DECL evaluator::alignment evaluator::align(const std::string& domain,
   // The Organizational Domain of a domain is the domain or one above it.
   if (!smtp::is_subdomain_of(domain, author.domain)) return alignment::unaligned;
   if (!organizations_.contains(domain) && organizations_.size() > options_.identifiers)
-    return alignment::unaligned;
+    return alignment::unknown;
   const organization other = organization_of(domain);
   if (other.state == state::missing) return alignment::missing;
   if (other.state == state::failed) return alignment::unknown;

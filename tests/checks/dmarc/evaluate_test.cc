@@ -377,6 +377,23 @@ TEST(Evaluate, QuestionsAreBounded) {
   EXPECT_EQ(z.asked.size(), 1u);
 }
 
+// Whoever signs often does not make a message fail that the last signature would let pass.
+TEST(Evaluate, BeyondTheLimitNothingIsKnown) {
+  zone z{.txt = {{"_dmarc.example.org", {"v=DMARC1; p=reject"}}}};
+  identifiers many;
+  for (const char* own : {"a.example.org", "b.example.org"}) {
+    z.txt["_dmarc." + std::string(own)] = {"v=DMARC1; p=none; psd=n"};
+    many.dkim.push_back({own, "s", auth_result::pass});
+  }
+  const evaluation_options options{.identifiers = 2};
+  EXPECT_EQ(z.evaluate("example.org", many, options).result, result::fail);
+  many.dkim.push_back({"other.example", "s", auth_result::pass});
+  EXPECT_EQ(z.evaluate("example.org", many, options).result, result::fail);
+  many.dkim.push_back({"c.example.org", "s", auth_result::pass});
+  EXPECT_EQ(z.evaluate("example.org", many, options).result, result::temperror);
+  EXPECT_EQ(z.evaluate("example.org", many).result, result::pass);
+}
+
 TEST(Evaluate, EachSignature) {
   zone z{.txt = {{"_dmarc.example.org", {"v=DMARC1; p=reject"}}}};
   identifiers found = dkim("other.example");
