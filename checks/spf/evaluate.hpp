@@ -188,6 +188,7 @@ class evaluation {
   bool too_many_terms();
   bool waits_for_names();
   bool in_network(const smtp::ip_address& address, const directive& d) const;
+  bool has_ascii_local_part() const;
   std::string target_of(const macro_string& spec) const;
   macro_values values() const;
   std::string_view validated_name() const;

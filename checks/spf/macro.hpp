@@ -31,6 +31,7 @@ struct macro_string {
   std::string_view text = {};
   bool plain = true;                  // nothing to expand
   bool needs_validated_name = false;  // has %{p}, which costs DNS queries
+  bool needs_local_part = false;      // has %{s} or %{l}
 
   bool empty() const { return text.empty(); }
 };

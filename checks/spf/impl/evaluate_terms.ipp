@@ -7,6 +7,7 @@
 
 #include "checks/spf/evaluate.hpp"
 #include "smtp/domain.hpp"
+#include "smtp/utf8.hpp"
 
 namespace gatepost::checks::spf {
 namespace detail {
@@ -53,6 +54,10 @@ GATEPOST_DECL void evaluation::evaluate_next(const directive& d) {
 
 GATEPOST_DECL void evaluation::look_up(const directive& d) {
   if (too_many_terms()) return;
+  if (d.domain.needs_local_part && !has_ascii_local_part()) {
+    ++outcome_.dns_terms;
+    return not_matched(d);
+  }
   const bool needs_names = d.domain.needs_validated_name || d.mechanism == mechanism::ptr;
   if (needs_names && waits_for_names()) return;
   ++outcome_.dns_terms;
@@ -196,6 +201,11 @@ GATEPOST_DECL bool evaluation::in_network(const smtp::ip_address& address,
   // RFC 7208 §5: an address of the other family never matches.
   if (address.family() != query_.client.family()) return false;
   return detail::share_prefix(address, query_.client, address.is_v4() ? d.bits4 : d.bits6);
+}
+
+// RFC 8616 §4: without it, terms that have %{s} or %{l} do not match.
+GATEPOST_DECL bool evaluation::has_ascii_local_part() const {
+  return smtp::is_ascii(std::string_view(outcome_.sender).substr(0, local_part_));
 }
 
 GATEPOST_DECL std::string evaluation::target_of(const macro_string& spec) const {

@@ -111,6 +111,7 @@ class macro_checker {
     if (of_explanations && use_ != macro_use::explanation)
       parsed_.problem = "the macros c, r and t are for explanations only";
     if (m.letter == 'p') parsed_.value.needs_validated_name = true;
+    if (m.letter == 's' || m.letter == 'l') parsed_.value.needs_local_part = true;
     at_ = literal_ = m.end;
   }
 

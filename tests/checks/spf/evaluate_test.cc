@@ -107,6 +107,24 @@ TEST(SpfEvaluate, InternationalMailboxes) {
   EXPECT_EQ(z.evaluate(from("192.0.2.1", sender)).result, result::pass);
 }
 
+// RFC 8616 §4: the term, whatever it would become: of another case, without the part that is not
+// ASCII, of a name that includes would miss.
+TEST(SpfEvaluate, LocalPartsThatAreNotAscii) {
+  for (const char* term :
+       {"exists:%{l}.e.example.net", "exists:%{L}.e.example.net", "exists:%{S}.e.example.net",
+        "a:%{s1}.e.example.net", "mx:%{lr}.e.example.net", "include:%{l}.e.example.net",
+        "include:%{L}.e.example.net", "ptr:%{s2}", "exists:%{p}.%{l}.e.example.net"}) {
+    zone z;
+    z.txt("example.com", std::string("v=spf1 ") + term + " ?all");
+    z.address("%C3%BC.e.example.net", "192.0.2.1").address("com.e.example.net", "192.0.2.1");
+    z.ptr("1.2.0.192.in-addr.arpa", "mx.example.com").address("mx.example.com", "192.0.2.1");
+    const outcome found = z.evaluate(from("192.0.2.1", "\xc3\xbc@example.com"));
+    EXPECT_EQ(found.result, result::neutral) << term;
+    EXPECT_EQ(found.dns_terms, 1u) << term;
+    EXPECT_EQ(z.asked.size(), 1u) << term;
+  }
+}
+
 TEST(SpfEvaluate, Families) {
   struct {
     const char* client;

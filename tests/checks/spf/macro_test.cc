@@ -104,6 +104,16 @@ TEST(SpfMacro, PartsAndDelimiters) {
   EXPECT_EQ(name_of("%{L1R.+-,/_=}", v), "a");
 }
 
+TEST(SpfMacro, NeedsTheLocalPart) {
+  const auto needs = [](std::string_view text) {
+    return parse_macro_string(text, macro_use::domain).value.needs_local_part;
+  };
+  for (const char* text : {"%{l}.a.example", "%{S}", "%{lr-}.%{d}", "%{d}.%{L1}", "%{s1}"})
+    EXPECT_TRUE(needs(text)) << text;
+  for (const char* text : {"l.s.example", "%{o}", "%{d}.%{i}.%{h}.%{p}", "%%l.example"})
+    EXPECT_FALSE(needs(text)) << text;
+}
+
 struct syntax_case {
   const char* text;
   bool domain;
