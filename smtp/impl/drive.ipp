@@ -461,9 +461,13 @@ GATEPOST_DECL void session_driver::on_late() {
     if (!committing_) cancel_policy();
     return;
   }
-  services_.observer.on_trouble(
-      {port_, "it has not answered in time, and is cancelled", facts_.id});
+  const std::string_view late = port_;
   cancel_port();
+  try {  // called by the clock, which has other sessions to see to
+    services_.observer.on_trouble(
+        {late, "it has not answered in time, and is cancelled", facts_.id});
+  } catch (...) {
+  }
 }
 
 GATEPOST_DECL void session_driver::on_line(bool from_client, std::string_view line) {

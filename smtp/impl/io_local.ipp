@@ -51,7 +51,12 @@ GATEPOST_DECL void io_local::arm() {
   timer_->expires_after(tick_length);
   const auto then = [this](std::error_code ec) {
     armed_ = false;
-    if (!ec) tick_all();
+    try {
+      if (!ec) tick_all();
+    } catch (...) {  // one has gone wrong: the clock goes on for the others
+      if (has_work() && !armed_) arm();
+      throw;
+    }
     if (has_work() && !armed_) arm();
   };
   timer_->async_wait(detail::in_memory(tick_memory_, then));

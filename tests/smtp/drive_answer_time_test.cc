@@ -2,7 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <asio/io_context.hpp>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 
@@ -138,6 +142,39 @@ TEST(drive_answer_time, a_stop_does_not_wait_for_it) {
     EXPECT_TRUE(f.session->ended());
     EXPECT_THAT(f.events(), Not(Contains(cancelled)));
   }
+}
+
+// What is told comes from the clock, which sees to other sessions as well.
+TEST(drive_answer_time, an_observer_that_throws_keeps_nothing_from_its_end) {
+  struct broken final : observer {
+    void on_trouble(const trouble_event&) override { throw std::runtime_error("disk full"); }
+  };
+  broken log;
+  asio::io_context io{1};
+  testing::virtual_clock clock;
+  testing::memory_connection connection(io.get_executor(), clock);
+  testing::gate gate;
+  testing::fake_policy policy;
+  fake_delivery delivery;
+  delivery.waits(step::resolve, gate);
+  const channel settings = mx();
+  session_facts facts;
+  facts.id = "ID1";
+  const session_services services{.policy = policy, .delivery = delivery, .observer = log};
+  buffer_pool pool;
+  session_driver driver(connection.server(), settings, facts, services, pool);
+  asio::co_spawn(io, driver.run(), asio::detached);
+  connection.client().try_write(
+      "EHLO client.example\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.test>\r\n");
+  testing::settle(io);
+  EXPECT_EQ(gate.waiting(), 1U);
+  connection.client().read_all();
+  EXPECT_NO_THROW(clock.advance(1min));
+  testing::settle(io);
+  EXPECT_EQ(gate.waiting(), 0U);
+  EXPECT_EQ(connection.client().read_all(), took_too_long);
+  connection.client().break_off();
+  testing::settle(io);
 }
 
 // --- AUTH ----------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <vector>
 
 namespace gatepost::smtp {
@@ -71,6 +72,19 @@ TEST(io_local, a_tick_may_destroy_others) {
       EXPECT_LE(ticks[victim], 2);
     }
   }
+}
+
+TEST(io_local, the_clock_goes_on_where_a_tick_throws) {
+  asio::io_context io;
+  int ticks = 0;
+  std::unique_ptr<ticker> t;
+  t = std::make_unique<ticker>(io, [&] {
+    if (++ticks == 1) throw std::runtime_error("once");
+    t.reset();
+  });
+  EXPECT_THROW(io.run(), std::runtime_error);
+  io.run();
+  EXPECT_EQ(ticks, 2);
 }
 
 TEST(io_local, tickers_may_outlive_the_loop) {
