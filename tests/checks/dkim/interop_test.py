@@ -2,8 +2,8 @@
 """DKIM and ARC against other implementations: dkimpy, Mail::DKIM and OpenDKIM.
 
 What we sign they verify, and what they sign we verify; and on thousands of generated messages, each
-signed by dkimpy and then changed in one way, we say what dkimpy says. dkim_tool is our side. What
-is not installed is skipped, in CI it fails.
+signed by dkimpy and then changed in one way, we say what dkimpy says, but where as_dkimpy_is_asked
+tells why not. dkim_tool is our side. What is not installed is skipped, in CI it fails.
 """
 
 import base64
@@ -12,14 +12,17 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 TOOL = os.path.abspath("tests/checks/dkim/dkim_tool")
-NOW = 1_800_000_000
+# The others ask the clock, and refuse what was signed in the future.
+NOW = int(time.time())
 DOMAIN = "example.test"
 RSA_NAME = f"rsa._domainkey.{DOMAIN}"
 ED_NAME = f"ed._domainkey.{DOMAIN}"
@@ -214,7 +217,8 @@ class PerlTest(Test):
         sub char_str_list { $_[0]{r} } sub txtdata { $_[0]{r} } sub name { '' }
     """
     SIGN = """
-        use Mail::DKIM::Signer; my ($file, $method) = @ARGV; local $/; my $text = <STDIN>;
+        use Mail::DKIM::Signer; my ($file, $method) = @ARGV;
+        my $text = do { local $/; <STDIN> };  # it reads the key by lines
         my $s = Mail::DKIM::Signer->new(Algorithm => 'rsa-sha256', Method => $method,
             Domain => 'example.test', Selector => 'rsa', KeyFile => $file);
         $s->PRINT($text); $s->CLOSE; print $s->signature->as_string, "\\r\\n";
@@ -244,32 +248,55 @@ class PerlTest(Test):
 
 
 class OpenDkimTest(Test):
-    """opendkim and opendkim-testmsg."""
+    """opendkim, which checks or signs one file in place of a connection's messages."""
+
+    # As from a milter of version 2, of blanks behind the colon it sees all but the first: not ours.
+    MESSAGE = MESSAGE.replace(b"Subject:  A", b"Subject: A")
+    FIELD = re.compile(rb"hname='(DKIM-Signature)' hvalue='([^']*)'")
+
+    def setUp(self):
+        self.program = shutil.which("opendkim", path="/usr/sbin:/usr/bin")
+        needs(self.program, "opendkim")
+
+    def run_on(self, message, *settings):
+        """What opendkim says of a message."""
+        config = self.folder / "opendkim.conf"
+        config.write_text("\n".join((*settings, "Syslog no", "")), encoding="ascii")
+        path = self.folder / "message"
+        # It reads files as Unix has them.
+        path.write_bytes(message.replace(b"\r\n", b"\n"))
+        command = [self.program, "-x", config, "-t", path, "-vv"]
+        run = subprocess.run(command, capture_output=True, check=False)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        return run.stdout + run.stderr
 
     def test_it_verifies_ours(self):
-        program = shutil.which("opendkim", path="/usr/sbin:/usr/bin")
-        needs(program, "opendkim")
         records = self.folder / "keys"
         records.write_text(f"{RSA_NAME} {self.keys.rsa_record}\n", encoding="ascii")
-        config = self.folder / "opendkim.conf"
-        config.write_text(f"TestPublicKeys {records}\nMode v\nSyslog no\n", encoding="ascii")
+        good = b"verification (s=rsa, d=example.test, 2048-bit key) succeeded"
         for header, body in FORMS:
-            path = self.folder / "message"
-            # It reads files as Unix has them.
-            signed = self.sign(MESSAGE, "rsa", header, body)
-            path.write_bytes(signed.replace(b"\r\n", b"\n"))
-            run = subprocess.run(
-                [program, "-x", config, "-t", path, "-vv"], capture_output=True, check=False
-            )
-            said = (run.stdout + run.stderr).decode()
-            self.assertIn("verification (s=rsa, d=example.test, 2048-bit key) succeeded", said)
+            signed = self.sign(self.MESSAGE, "rsa", header, body)
+            with self.subTest(header=header, body=body):
+                self.assertIn(good, self.run_on(signed, "Mode v", f"TestPublicKeys {records}"))
 
     def test_we_verify_its(self):
-        needs(shutil.which("opendkim-testmsg"), "opendkim-tools")
-        command = ["opendkim-testmsg", "-C", "-d", DOMAIN, "-s", "rsa", "-k", self.keys.rsa_path]
-        run = subprocess.run(command, input=MESSAGE, capture_output=True, check=False)
-        self.assertEqual(run.returncode, 0, run.stderr)
-        self.assertEqual(self.verify(run.stdout)["outcome"], "pass", run.stdout)
+        for header, body in FORMS:
+            said = self.run_on(
+                self.MESSAGE,
+                "Mode s",
+                f"Domain {DOMAIN}",
+                "Selector rsa",
+                f"KeyFile {self.keys.rsa_path}",
+                "RequireSafeKeys no",  # others may read the file
+                "SignatureAlgorithm rsa-sha256",
+                f"Canonicalization {header}/{body}",
+            )
+            found = self.FIELD.search(said)
+            self.assertIsNotNone(found, said)
+            field = found[1] + b": " + found[2].replace(b"\n", b"\r\n") + b"\r\n"
+            with self.subTest(header=header, body=body):
+                verdict = self.verify(field + self.MESSAGE)
+                self.assertEqual(verdict["outcome"], "pass", (field, verdict))
 
 
 class Generator:
@@ -279,7 +306,8 @@ class Generator:
         self.random = random.Random(seed)
 
     def words(self, most):
-        letters = ("a", "Bb", "word", "=3D", "\u00e9".encode().decode("latin-1"), "x" * 70, ";", ":")
+        accented = "\u00e9".encode().decode("latin-1")
+        letters = ("a", "Bb", "word", "=3D", accented, "x" * 70, ";", ":")
         gaps = (" ", "  ", "\t", " \t ")
         out = ""
         for _ in range(self.random.randrange(most)):
@@ -340,7 +368,7 @@ class Generator:
             ("a letter", lambda m: self.replaced(m, b"a", b"b")),
             ("an octet removed", self.octet_removed),
             ("a field on top", lambda m: b"X-One: new\r\n" + m),
-            ("From on top", lambda m: b"From: eve@evil.test\r\n" + m),
+            ("From on top", lambda m: FROM_ON_TOP + m),
             ("Subject in capitals", lambda m: m.replace(b"Subject:", b"SUBJECT:")),
             ("a field removed", lambda m: self.field_removed(m, b"X-One:")),
             ("a line added", lambda m: m + b"more\r\n"),
@@ -380,13 +408,48 @@ class Generator:
         return message.replace(b"X-One:", b"X-Two:").replace(b"Received:", b"X-One:")
 
 
+FIELD_BEGIN = re.compile(rb"[!-9;-~]+[ \t]*:")
+FROM_ON_TOP = b"From: eve@evil.test\r\n"
+
+
+def with_blank_line(message):
+    """The message with an empty line before the first line that is no field."""
+    at = 0
+    while at < len(message):
+        if message.startswith(b"\r\n", at):
+            break
+        if message[at : at + 1] not in (b" ", b"\t") and not FIELD_BEGIN.match(message, at):
+            return message[:at] + b"\r\n" + message[at:]
+        at = message.index(b"\r\n", at) + 2
+    return message
+
+
+def as_dkimpy_is_asked(message, names):
+    """The message in which dkimpy has to see what we see in `message`, whose h= is `names`.
+
+    Two differences are known, and these alone:
+
+    - dkimpy reads an h= that has From as if it had From once more, so that a signature breaks when
+      one is added. RFC 6376 section 5.4.2 takes the last field for each name and no more, and
+      section 8.15 leaves it to signers to name a field once more than it is there. So a From on top
+      is outside of what a signature with one From covers: dkimpy is asked without it.
+    - A header that ends without an empty line, by a line that is no field, dkimpy refuses. RFC 6376
+      section 3.8 leaves open what is said of malformed messages; we let the body begin there
+      (smtp/header_reader.hpp), and dkimpy is asked about that.
+    """
+    if message.startswith(FROM_ON_TOP) and names.count(b"from") == 1:
+        message = message.removeprefix(FROM_ON_TOP)
+    return with_blank_line(message)
+
+
 class DifferentialTest(Test):
     """Generated messages, signed by dkimpy and changed: we say what dkimpy says."""
 
     def dkimpy_passes(self, dkim, message):
         try:
             return bool(dkim.verify(message, dnsfunc=self.keys.dns))
-        except (dkim.DKIMException, ValueError):  # a header or base64 that it cannot read
+        except (dkim.DKIMException, ValueError, IndexError):
+            # A header, base64 or an i= shorter than d= that it cannot read.
             return False
 
     def test_same_answers(self):
@@ -406,17 +469,18 @@ class DifferentialTest(Test):
             signer = dkim.DKIM(message, debug_content=False, **{
                 k: v for k, v in options.items() if k == "signature_algorithm"
             })
+            names = made.signed_names(message)
             field = signer.sign(
                 b"ed" if ed25519 else b"rsa",
                 DOMAIN.encode(),
                 self.keys.ed_seed if ed25519 else self.keys.rsa_pem,
                 canonicalize=options["canonicalize"],
-                include_headers=made.signed_names(message),
+                include_headers=list(names),
                 length=options.get("length", False),
             )
             what, changed = made.changed(field + message)
             ours = self.verify(changed)["outcome"] == "pass"
-            theirs = self.dkimpy_passes(dkim, changed)
+            theirs = self.dkimpy_passes(dkim, as_dkimpy_is_asked(changed, names))
             passed += theirs
             if ours != theirs:
                 differing.append((number, what, header, body, ours, theirs, changed))
