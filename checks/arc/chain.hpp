@@ -28,7 +28,11 @@ struct chain_link {
   std::string_view payload;  // of the results, behind the instance
 };
 
-// RFC 8617 §4.1.1: "i=1; example.test; spf=pass ...".
+// What stands behind the comment with which the text begins (RFC 5322 §3.2.2): nested ones and
+// quoted characters belong to it. Empty where it has no end.
+GATEPOST_DECL std::string_view behind_comment(std::string_view text);
+
+// RFC 8617 §4.1.1, comments where it has them: "i=1; example.test; spf=pass ...".
 struct results_instance {
   unsigned instance = 0;
   std::string_view payload;  // behind the semicolon

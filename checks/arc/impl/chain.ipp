@@ -24,8 +24,39 @@ inline part part_of(std::string_view name) {
   return part::none;
 }
 
-inline std::string_view without_blanks_before(std::string_view text) {
-  return text.substr(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+// RFC 5322 §3.2.2; empty where a comment has no end.
+inline std::string_view without_cfws_before(std::string_view text) {
+  while (true) {
+    text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+    if (!text.starts_with('(')) return text;
+    text = behind_comment(text);
+  }
+}
+
+// "i = 7", with CFWS wherever it may be (RFC 8617 §4.2.1).
+struct leading_instance {
+  unsigned number = 0;  // 0 to 999
+  std::size_t digits = 0;
+  std::string_view rest;  // begins neither with blanks nor with a comment
+};
+inline std::optional<leading_instance> read_instance(std::string_view value) {
+  std::string_view rest = without_cfws_before(value);
+  for (const char c : {'i', '='}) {
+    if (!rest.starts_with(c)) return std::nullopt;
+    rest = without_cfws_before(rest.substr(1));
+  }
+  const std::size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
+  const auto number = dkim::parse_number(rest.substr(0, digits), 3);
+  if (!number) return std::nullopt;
+  return leading_instance{static_cast<unsigned>(*number), digits,
+                          without_cfws_before(rest.substr(digits))};
+}
+
+// i= of the list; 0 where it has none.
+inline unsigned instance_of(const dkim::tag_list& tags) {
+  const dkim::tag* i = tags.find("i");
+  const auto number = i == nullptr ? std::nullopt : dkim::parse_number(i->value, 3);
+  return number ? static_cast<unsigned>(*number) : 0;
 }
 
 inline void append_field(std::string& out, const dkim::header_text& header,
@@ -92,18 +123,24 @@ class chain_builder {
 
 }  // namespace detail
 
+GATEPOST_DECL std::string_view behind_comment(std::string_view text) {
+  std::size_t depth = 0;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == '\\')
+      ++at;
+    else if (text[at] == '(')
+      ++depth;
+    else if (text[at] == ')' && --depth == 0)
+      return text.substr(at + 1);
+  }
+  return {};
+}
+
 GATEPOST_DECL std::optional<results_instance> parse_results(std::string_view value) {
-  std::string_view rest = detail::without_blanks_before(value);
-  if (!rest.starts_with('i')) return std::nullopt;
-  rest = detail::without_blanks_before(rest.substr(1));
-  if (!rest.starts_with('=')) return std::nullopt;
-  rest = detail::without_blanks_before(rest.substr(1));
-  const std::size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
-  const auto number = dkim::parse_number(rest.substr(0, digits), 2);
-  rest = detail::without_blanks_before(rest.substr(digits));
-  if (!number || *number == 0 || *number > dkim::max_arc_instance) return std::nullopt;
-  if (!rest.starts_with(';')) return std::nullopt;
-  return results_instance{static_cast<unsigned>(*number), rest.substr(1)};
+  const auto i = detail::read_instance(value);
+  if (!i || i->number == 0 || i->number > dkim::max_arc_instance) return std::nullopt;
+  if (i->digits > 2 || !i->rest.starts_with(';')) return std::nullopt;
+  return results_instance{i->number, i->rest.substr(1)};
 }
 
 GATEPOST_DECL bool has_arc(const dkim::header_text& header) {
@@ -117,12 +154,10 @@ GATEPOST_DECL unsigned highest_instance(const dkim::header_text& header) {
   for (const smtp::field_view& f : header.fields) {
     const auto what = detail::part_of(f.name);
     if (what == detail::part::none) continue;
-    if (const auto results = parse_results(f.value); results && what == detail::part::results)
-      highest = std::max(highest, results->instance);
+    const auto leading = detail::read_instance(f.value);
+    if (leading && what == detail::part::results) highest = std::max(highest, leading->number);
     const auto tags = dkim::tag_list::parse(f.value);
-    const dkim::tag* i = tags ? tags->find("i") : nullptr;
-    const auto number = i == nullptr ? std::nullopt : dkim::parse_number(i->value, 3);
-    if (number) highest = std::max(highest, static_cast<unsigned>(*number));
+    if (tags) highest = std::max(highest, detail::instance_of(*tags));
   }
   return highest;
 }

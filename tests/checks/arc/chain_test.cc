@@ -53,6 +53,9 @@ TEST(ArcChain, Structure) {
   EXPECT_EQ(sets(set("51", "pass")), -1);
   EXPECT_EQ(sets(set("x", "none")), -1);
   EXPECT_EQ(sets("ARC-Seal: nonsense\r\n"), -1);
+  EXPECT_EQ(sets(seal("1", "none") + message("1") +
+                 "ARC-Authentication-Results: i=1 (mx7); mx.test; spf=pass\r\n"),
+            1);
 }
 
 TEST(ArcChain, TheHighestInstance) {
@@ -63,14 +66,20 @@ TEST(ArcChain, TheHighestInstance) {
   EXPECT_EQ(highest("From: a\r\n"), 0u);
   EXPECT_EQ(highest(set("1", "none") + results("7")), 7u);
   EXPECT_EQ(highest(seal("51", "pass")), 51u);
+  EXPECT_EQ(highest(set("1", "none") + results("51 (x)")), 51u);
 }
 
 // RFC 8617 §4.1.1
 TEST(ArcChain, Results) {
   EXPECT_EQ(parse_results(" i=1; mx.test; x")->payload, " mx.test; x");
   EXPECT_EQ(parse_results("\r\n i = 50 ;x")->instance, 50u);
+  const auto commented = parse_results("(a (b\\)) c) i (d)=\r\n (e) 7 (mx7) () ; mx.test; x");
+  ASSERT_TRUE(commented);
+  EXPECT_EQ(commented->instance, 7u);
+  EXPECT_EQ(commented->payload, " mx.test; x");
   for (const char* text : {"", "i=1", "i=1 mx.test; x", "mx.test; i=1;", "i=0; x", "i=51; x",
-                           "i=; x", "I=1; x", "i=100; x", "i1; x"})
+                           "i=; x", "I=1; x", "i=100; x", "i=001; x", "i1; x", "i=1 (mx7; mx.test",
+                           "(i=1; x", "i=1 (a) 2; x", "i=1 \\; x"})
     EXPECT_FALSE(parse_results(text)) << text;
 }
 
