@@ -45,6 +45,10 @@ GATEPOST_DECL bool has_arc(const dkim::header_text& header);
 // The highest instance that any ARC field names; 0: none.
 GATEPOST_DECL unsigned highest_instance(const dkim::header_text& header);
 
+// cv= of the seal with the highest instance, whatever the rest of the chain is like; empty where
+// there is none.
+GATEPOST_DECL std::string_view newest_cv(const dkim::header_text& header);
+
 // All sets from the first to the last; empty where there is none. Problems: a field that does not
 // parse; a set that lacks a field, or has one twice; a gap; more than 50; a cv= that is not "none"
 // in the first set and "pass" in the others (RFC 8617 §5.2 steps 1 to 3).

@@ -162,6 +162,20 @@ GATEPOST_DECL unsigned highest_instance(const dkim::header_text& header) {
   return highest;
 }
 
+GATEPOST_DECL std::string_view newest_cv(const dkim::header_text& header) {
+  unsigned newest = 0;
+  std::string_view value;
+  for (const smtp::field_view& f : header.fields) {
+    if (detail::part_of(f.name) != detail::part::seal) continue;
+    const auto tags = dkim::tag_list::parse(f.value);
+    const dkim::tag* cv = tags ? tags->find("cv") : nullptr;
+    if (cv == nullptr || detail::instance_of(*tags) <= newest) continue;
+    newest = detail::instance_of(*tags);
+    value = cv->value;  // a view of the field, not of the list
+  }
+  return value;
+}
+
 GATEPOST_DECL dkim::parsed<std::vector<chain_link>> read_chain(const dkim::header_text& header) {
   if (!has_arc(header)) return std::vector<chain_link>();
   detail::chain_builder builder;

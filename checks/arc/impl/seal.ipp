@@ -128,8 +128,9 @@ GATEPOST_DECL dkim::parsed<std::string> sealing::seal(const dkim::header_text& h
   // RFC 8617 §5.1 step 1, §4.2.1
   if (instance > dkim::max_arc_instance)
     return dkim::problem{"the chain is too long for another set"};
+  // Also where the rest is broken, or every handler from here on would add a set.
+  if (smtp::equal_ignoring_case(newest_cv(header), "fail")) return dkim::problem{sealed_as_failed};
   const auto chain = read_chain(header);
-  if (chain.problem() == sealed_as_failed) return dkim::problem{sealed_as_failed};
   if (instance == 1) status = chain ? chain_status::none : chain_status::fail;
   // A set before this one that nobody validated is no ground for a pass.
   if (instance > 1 && (status == chain_status::none || !chain)) status = chain_status::fail;

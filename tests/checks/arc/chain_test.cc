@@ -69,6 +69,18 @@ TEST(ArcChain, TheHighestInstance) {
   EXPECT_EQ(highest(set("1", "none") + results("51 (x)")), 51u);
 }
 
+TEST(ArcChain, TheNewestSealsWord) {
+  const auto newest = [](const std::string& text) {
+    const auto header = smtp::read_header(text);
+    return std::string(newest_cv({text, header->fields}));
+  };
+  EXPECT_EQ(newest("From: a\r\n"), "");
+  EXPECT_EQ(newest(set("1", "none")), "none");
+  EXPECT_EQ(newest(seal("1", "none") + seal("3", "fail") + seal("2", "pass")), "fail");
+  EXPECT_EQ(newest("ARC-Seal: nonsense\r\n" + seal("2", "fail")), "fail");
+  EXPECT_EQ(newest(message("7") + seal("51", "Fail")), "Fail");
+}
+
 // RFC 8617 §4.1.1
 TEST(ArcChain, Results) {
   EXPECT_EQ(parse_results(" i=1; mx.test; x")->payload, " mx.test; x");

@@ -155,6 +155,16 @@ TEST(ArcSeal, AFailedChainIsSealedAloneAndEnds) {
   EXPECT_EQ(sealed(*fields + changed, chain_status::fail).problem(), sealed_as_failed);
 }
 
+TEST(ArcSeal, ABrokenChainIsSealedOnce) {
+  const std::string broken = "ARC-Seal: i=1; nonsense\r\n" + dkim::samples::message;
+  const auto fields = sealed(broken, chain_status::fail);
+  ASSERT_TRUE(fields);
+  EXPECT_NE(fields->find("cv=fail;"), fields->npos);
+  const std::string once = *fields + broken;
+  EXPECT_NE(validated(once).reason, sealed_as_failed);
+  EXPECT_EQ(sealed(once, chain_status::fail).problem(), sealed_as_failed);
+}
+
 TEST(ArcSeal, NobodySealsMoreThanFiftySets) {
   std::string message = dkim::samples::message;
   auto status = chain_status::none;
