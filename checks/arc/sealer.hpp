@@ -3,7 +3,8 @@
 // It comes after arc::verifier, whose report says how the chain stands, and after whatever finds
 // the results that are sealed. The fields go on top of the message; no other check may change the
 // header fields that are signed (seal_options::fields) or the body afterwards. A message whose
-// chain was sealed as failed, or is full, gets no seal (RFC 8617 §5.1). Never refuses, never waits.
+// chain was sealed as failed, or is full, gets no seal (RFC 8617 §5.1), nor one whose chain has no
+// report. Never refuses, never waits.
 #ifndef GATEPOST_CHECKS_ARC_SEALER_HPP
 #define GATEPOST_CHECKS_ARC_SEALER_HPP
 

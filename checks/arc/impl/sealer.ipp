@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "checks/arc/chain.hpp"
 #include "checks/arc/sealer.hpp"
 #include "checks/dkim/detail/body_feed.hpp"
 #include "checks/dkim/result.hpp"
@@ -84,9 +85,14 @@ GATEPOST_DECL asio::awaitable<verdict> sealer::on_message(context& ctx) {
   const auto* chain = ctx.transaction_notes().find<report>();
   // A chain that could not be looked up is not known to have failed: leave it to the next one.
   if (chain != nullptr && chain->temporary) co_return v;
+  const dkim::header_text header{ctx.header(), ctx.fields()->fields};
+  // Nor is one that nobody looked at, arc::verifier being absent or out of time.
+  if (chain == nullptr && has_arc(header)) {
+    v.add_tag("arc_seal", "the chain was not validated");
+    co_return v;
+  }
   const found_results found{options_.authserv_id,
                             options_.results ? options_.results(ctx) : results_of(ctx)};
-  const dkim::header_text header{ctx.header(), ctx.fields()->fields};
   const auto status = chain == nullptr ? chain_status::none : chain->chain;
   const auto fields = mine.work->seal(header, *keys.front(), found, status, now);
   mine.work.reset();

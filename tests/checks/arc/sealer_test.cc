@@ -88,6 +88,25 @@ TEST(ArcSealer, AFailedChainEnds) {
   EXPECT_EQ(relayed(dns, failed), failed);
 }
 
+TEST(ArcSealer, AChainThatNobodyValidatedIsLeftAsItIs) {
+  fake_resolver dns;
+  fill(dns);
+  trial t;
+  t.add<sealer>(keys(), as_example());
+  const auto send = [&](const std::string& message) {
+    t.mail("<a@example.test>");
+    t.rcpt("<b@example.test>");
+    return t.message(message);
+  };
+  const smtp::verdict first = send(samples::message);
+  ASSERT_TRUE(first.has_effects());
+  EXPECT_EQ(first.what_else().add_headers.size(), 3u);
+  const smtp::verdict second = send(relayed(dns, samples::message));
+  EXPECT_TRUE(second.passes());
+  ASSERT_TRUE(second.has_effects());
+  EXPECT_TRUE(second.what_else().add_headers.empty());
+}
+
 TEST(ArcSealer, WithoutAnAnswerNothingIsSealed) {
   fake_resolver dns;
   fill(dns);
