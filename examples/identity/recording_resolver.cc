@@ -27,50 +27,43 @@ std::string rcode_of(const dns::answer<Record>& said) {
   return said.failure() == dns::failure::timeout ? "TIMEOUT" : said.reason();
 }
 
-}  // namespace
+using steps = std::shared_ptr<std::vector<dns_step>>;
 
 template <class Record>
-void recording_resolver::note(std::string name, std::string_view type, const answer<Record>& said) {
+asio::awaitable<dns::answer<Record>> recorded(steps to, std::string name, std::string_view type,
+                                              asio::awaitable<dns::answer<Record>> asked) {
+  dns::answer<Record> said = co_await std::move(asked);
   dns_step step{std::move(name), type, rcode_of(said), {}};
   for (const Record& r : said.records()) step.records.push_back(text_of(r));
-  steps_.push_back(std::move(step));
+  to->push_back(std::move(step));
+  co_return said;
 }
 
+}  // namespace
+
 asio::awaitable<dns::answer<gatepost::smtp::ip_address>> recording_resolver::a(std::string name) {
-  auto said = co_await inner_.a(name);
-  note(std::move(name), "A", said);
-  co_return said;
+  return recorded(steps_, name, "A", inner_.a(name));
 }
 
 asio::awaitable<dns::answer<gatepost::smtp::ip_address>> recording_resolver::aaaa(
     std::string name) {
-  auto said = co_await inner_.aaaa(name);
-  note(std::move(name), "AAAA", said);
-  co_return said;
+  return recorded(steps_, name, "AAAA", inner_.aaaa(name));
 }
 
 asio::awaitable<dns::answer<dns::mx_record>> recording_resolver::mx(std::string name) {
-  auto said = co_await inner_.mx(name);
-  note(std::move(name), "MX", said);
-  co_return said;
+  return recorded(steps_, name, "MX", inner_.mx(name));
 }
 
 asio::awaitable<dns::answer<std::string>> recording_resolver::txt(std::string name) {
-  auto said = co_await inner_.txt(name);
-  note(std::move(name), "TXT", said);
-  co_return said;
+  return recorded(steps_, name, "TXT", inner_.txt(name));
 }
 
 asio::awaitable<dns::answer<std::string>> recording_resolver::ptr(ip_address address) {
-  auto said = co_await inner_.ptr(address);
-  note(reverse_name(address), "PTR", said);
-  co_return said;
+  return recorded(steps_, reverse_name(address), "PTR", inner_.ptr(address));
 }
 
 asio::awaitable<dns::answer<dns::tlsa_record>> recording_resolver::tlsa(std::string name) {
-  auto said = co_await inner_.tlsa(name);
-  note(std::move(name), "TLSA", said);
-  co_return said;
+  return recorded(steps_, name, "TLSA", inner_.tlsa(name));
 }
 
 }  // namespace identity

@@ -3,6 +3,7 @@
 #define GATEPOST_EXAMPLES_IDENTITY_RECORDING_RESOLVER_HPP
 
 #include <asio/awaitable.hpp>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -38,14 +39,12 @@ class recording_resolver final : public gatepost::smtp::dns::resolver {
   asio::awaitable<answer<std::string>> ptr(ip_address address) override;
   asio::awaitable<answer<tlsa_record>> tlsa(std::string name) override;
 
-  std::vector<dns_step> take() { return std::move(steps_); }
+  std::vector<dns_step> take() { return std::exchange(*steps_, {}); }
 
  private:
-  template <class Record>
-  void note(std::string name, std::string_view type, const answer<Record>& said);
-
   gatepost::smtp::dns::resolver& inner_;
-  std::vector<dns_step> steps_;
+  // Shared with the questions: one that is cancelled may end after this.
+  std::shared_ptr<std::vector<dns_step>> steps_ = std::make_shared<std::vector<dns_step>>();
 };
 
 }  // namespace identity
