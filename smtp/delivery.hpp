@@ -5,7 +5,7 @@
 // durable on disk, or taken by the next hop. Only then does the client get its 250.
 //
 // What takes longer than session_limits::answer_time is cancelled by Asio's cancellation
-// (terminal), commit() and revoke() excepted; who ignores that keeps the session waiting.
+// (terminal), commit() excepted; who ignores that keeps the session waiting.
 #ifndef GATEPOST_SMTP_DELIVERY_HPP
 #define GATEPOST_SMTP_DELIVERY_HPP
 
@@ -61,8 +61,8 @@ class intake {
   virtual asio::awaitable<delivery_outcome> commit(const disposition& what) = 0;
 
   // commit() answered too late (session_limits::processing_time): the client will send the message
-  // again, so forget it. Called at most once, after commit(). The default does nothing: the message
-  // comes twice.
+  // again, so forget it. Called at most once, after commit(). Has session_limits::answer_time, and
+  // is cancelled then. The default does nothing: the message comes twice.
   GATEPOST_DECL virtual asio::awaitable<void> revoke();
 };
 

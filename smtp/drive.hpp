@@ -147,7 +147,7 @@ class session_driver final : private busy_watch, private transcript_tap {
   std::chrono::nanoseconds message_waited_{0};  // for the client, since its first octet
   bool ignores_body_ = false;
   bool reported_ = false;    // to the observer
-  bool committing_ = false;  // it is being made durable
+  bool committing_ = false;  // it is being made durable, or revoked after that
 
   // Of converse(). Its coroutine holds on to it as well, which may outlive this.
   std::shared_ptr<asio::cancellation_signal> cancel_;

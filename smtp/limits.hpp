@@ -108,9 +108,9 @@ struct session_limits {
   // message is not kept.
   std::chrono::milliseconds processing_time = std::chrono::minutes(5);
 
-  // For each answer of the delivery (at RCPT, at DATA, to a block of text, to ETRN) and of the
-  // authenticator. RFC 5321 §4.5.3.2.4: a client waits two minutes for the 354; half of that leaves
-  // it time to hear 451, or 454. What is asked is cancelled then.
+  // For each answer of the delivery (at RCPT, at DATA, to a block of text, to ETRN, to revoke())
+  // and of the authenticator. RFC 5321 §4.5.3.2.4: a client waits two minutes for the 354; half of
+  // that leaves it time to hear 451, or 454. What is asked is cancelled then.
   std::chrono::milliseconds answer_time = std::chrono::minutes(1);
 
   // Least octets a second of a message, averaged from its first octet, after `rate_grace`; a 56

@@ -167,7 +167,6 @@ GATEPOST_DECL asio::awaitable<void> session_driver::carry_out(const verdict& v) 
   log_left_out(v, j);
   committing_ = true;
   delivery_outcome outcome = co_await commit(v, j);
-  committing_ = false;
   fill_replies(outcome, j);
   const bool exact = engine_.replies_per_recipient();
   bool taken = outcome.overall.positive();
@@ -180,6 +179,7 @@ GATEPOST_DECL asio::awaitable<void> session_driver::carry_out(const verdict& v) 
     outcome = delivery_outcome(replies::took_too_long);
     fill_replies(outcome, j);
   }
+  committing_ = false;
   intake_.reset();
   const std::string_view result = !taken   ? detail::result_of(outcome.overall)
                                   : j.hold ? "held"
@@ -259,13 +259,15 @@ GATEPOST_DECL asio::awaitable<delivery_outcome> session_driver::commit(const ver
   co_return outcome;
 }
 
-// The client will send the message again.
+// The client will send the message again. It waits for its answer already: see answer_time.
 GATEPOST_DECL asio::awaitable<void> session_driver::revoke() {
+  port_call asked(*this, "delivery");
   try {
     co_await intake_->revoke();
   } catch (...) {
     threw("delivery");
   }
+  if (asked.end()) co_await asio::this_coro::reset_cancellation_state();
 }
 
 // The recipients that took the message get the delivery's replies.

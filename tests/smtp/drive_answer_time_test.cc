@@ -144,6 +144,43 @@ TEST(drive_answer_time, a_stop_does_not_wait_for_it) {
   }
 }
 
+// The message may come twice then; the client is not kept waiting for ever.
+TEST(drive_answer_time, of_a_revoke) {
+  fake_session f;
+  testing::gate late;
+  f.delivery.waits(step::commit, late);
+  f.delivery.waits(step::revoke, f.gate);
+  f.begin_message();
+  EXPECT_EQ(f.sends(), "");
+  f.session->advance(6min);
+  late.open();
+  EXPECT_EQ(f.session->heard(), "");
+  EXPECT_EQ(heard_after_a_minute(f), took_too_long);
+  EXPECT_FALSE(f.delivery.kept.at(0).revoked);
+  EXPECT_EQ(f.says("QUIT\r\n"), "221 2.0.0 Bye\r\n");
+  EXPECT_TRUE(f.session->ended());
+}
+
+// Nor does a stop make it come twice.
+TEST(drive_answer_time, a_stop_waits_for_a_revoke) {
+  fake_session f;
+  testing::gate late;
+  f.delivery.waits(step::commit, late);
+  f.delivery.waits(step::revoke, f.gate);
+  f.begin_message();
+  f.sends();
+  f.session->advance(6min);
+  late.open();
+  f.session->heard();
+  f.session->stop_now();
+  EXPECT_EQ(f.gate.waiting(), 1U);
+  f.gate.open();
+  EXPECT_EQ(f.session->heard(),
+            took_too_long + "421 4.3.2 Server is shutting down, try again later (ID1)\r\n");
+  EXPECT_TRUE(f.session->ended());
+  EXPECT_TRUE(f.delivery.kept.at(0).revoked);
+}
+
 // What is told comes from the clock, which sees to other sessions as well.
 TEST(drive_answer_time, an_observer_that_throws_keeps_nothing_from_its_end) {
   struct broken final : observer {
