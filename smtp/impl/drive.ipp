@@ -138,13 +138,18 @@ GATEPOST_DECL asio::awaitable<void> session_driver::listen_before_speaking() {
   const auto delay = engine_.settings().greeting_delay;
   if (delay.count() == 0) co_return;
   const time_point until = connection_.now() + delay;
-  const std::error_code silent = co_await connection_.wait(readiness::to_read, until);
-  if (silent) co_return;
-  const io_result r = connection_.try_read(engine_.prepare());
+  // Read first: what came with the end of a TLS handshake is with us, and nobody tells of it.
+  io_result r = connection_.try_read(engine_.prepare());
+  while (r.would_block()) {
+    engine_.idle();
+    const std::error_code silent = co_await connection_.wait(readiness::to_read, until);
+    if (silent) co_return;
+    r = connection_.try_read(engine_.prepare());
+  }
   octets_in_ += r.octets;
   engine_.received(r.octets);
   facts_.early_talker = r.octets > 0;
-  if (r.error && !r.would_block()) engine_.lost();
+  if (r.error) engine_.lost();
 }
 
 GATEPOST_DECL void session_driver::stop() {

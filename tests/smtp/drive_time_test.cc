@@ -2,7 +2,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <asio/awaitable.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <asio/io_context.hpp>
+#include <span>
 #include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
 
 #include "smtp/drive.hpp"
 #include "tests/support/memory_sessions.hpp"
@@ -220,6 +228,62 @@ TEST(drive_time, what_an_early_talker_said_is_not_lost) {
   fake_session f(mx_with([](channel& c) { c.greeting_delay = 5s; }));
   f.begin();
   EXPECT_THAT(f.says("EHLO bot.example\r\n"), StartsWith("220 mx.example.test ESMTP\r\n250-"));
+}
+
+// As a TLS engine has it that decrypted more than the end of the handshake.
+class holds_octets final : public transport {
+ public:
+  holds_octets(testing::memory_transport& t, std::string held) : t_(t), held_(std::move(held)) {}
+
+  io_result try_read(std::span<char> into) override {
+    if (held_.empty()) return t_.try_read(into);
+    const std::size_t n = held_.copy(into.data(), into.size());
+    held_.erase(0, n);
+    return {n, {}};
+  }
+  io_result try_write(std::string_view text) override { return t_.try_write(text); }
+  asio::awaitable<std::error_code> wait(readiness what, time_point deadline) override {
+    return t_.wait(what, deadline);
+  }
+  asio::awaitable<std::error_code> accept_tls(const server_context& c, time_point d) override {
+    return t_.accept_tls(c, d);
+  }
+  asio::awaitable<std::error_code> connect_tls(const client_context& c, tls_peer peer,
+                                               time_point d) override {
+    return t_.connect_tls(c, std::move(peer), d);
+  }
+  const tls_facts* tls() const override { return t_.tls(); }
+  std::string tls_error() const override { return t_.tls_error(); }
+  void cancel() override { t_.cancel(); }
+  void watch(busy_watch* listener, time_point deadline) override { t_.watch(listener, deadline); }
+  void close() override { t_.close(); }
+  time_point now() const override { return t_.now(); }
+
+ private:
+  testing::memory_transport& t_;
+  std::string held_;
+};
+
+TEST(drive_time, an_early_talker_within_tls) {
+  asio::io_context io{1};
+  testing::virtual_clock clock;
+  testing::memory_connection connection(io.get_executor(), clock);
+  holds_octets server(connection.server(), "EHLO bot.example\r\n");
+  testing::fake_policy policy;
+  fake_delivery delivery;
+  observer log;
+  const channel settings = mx_with([](channel& c) { c.greeting_delay = 5s; });
+  session_facts facts;
+  facts.tls.emplace();
+  const session_services services{.policy = policy, .delivery = delivery, .observer = log};
+  buffer_pool pool;
+  session_driver driver(server, settings, facts, services, pool);
+  asio::co_spawn(io, driver.run(), asio::detached);
+  testing::settle(io);
+  EXPECT_TRUE(facts.early_talker);
+  EXPECT_THAT(connection.client().read_all(), StartsWith("220 mx.example.test ESMTP\r\n250-"));
+  connection.client().break_off();
+  testing::settle(io);
 }
 
 TEST(drive_time, leaving_is_no_talking) {
