@@ -74,10 +74,11 @@ class sealing {
 };
 
 // The results of the message's own Authentication-Results fields by `authserv_id`, joined: what a
-// handler that did not check itself may seal. Empty: there are none.
+// handler that did not check itself may seal. Empty: there are none, or they say "none".
 GATEPOST_DECL std::string results_of(const dkim::header_text& header, std::string_view authserv_id);
 
-// How the chain stood by such results, their arc=; none where they do not say.
+// How the chain stood by such results, their arc=; none where they do not say, fail where they
+// contradict each other.
 GATEPOST_DECL chain_status status_of(std::string_view results);
 
 }  // namespace gatepost::checks::arc

@@ -22,6 +22,51 @@ inline std::string_view trim(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(blanks) + 1 - begin);
 }
 
+// Without the semicolons that some write behind the last result.
+inline std::string_view without_end(std::string_view results) {
+  const std::size_t last = results.find_last_not_of("; \t\r\n");
+  return results.substr(0, last == results.npos ? 0 : last + 1);
+}
+
+// What stands behind the quoted string with which the text begins; empty where it has no end.
+inline std::string_view behind_quotes(std::string_view text) {
+  std::size_t at = 1;
+  for (; at < text.size() && text[at] != '"'; ++at) {
+    if (text[at] == '\\') ++at;
+  }
+  return text.substr(std::min(at + 1, text.size()));
+}
+
+// A blank in the place of each comment and quoted string (RFC 5322 §3.2.2, §3.2.4).
+inline std::string without_comments_and_quotes(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t plain = std::min(text.find_first_of("(\""), text.size());
+    out += text.substr(0, plain);
+    text.remove_prefix(plain);
+    if (text.empty()) break;
+    out += ' ';
+    text = text.front() == '(' ? behind_comment(text) : behind_quotes(text);
+  }
+  return out;
+}
+
+// The chain's state by one result, "arc = pass smtp.remote-ip=..." without comments (RFC 8601
+// §2.2); none: it is not about ARC.
+inline std::optional<chain_status> status_by(std::string_view result) {
+  const std::size_t equals = std::min(result.find('='), result.size());
+  const std::string_view method = trim(result.substr(0, equals));
+  // A version may follow the method.
+  if (!smtp::equal_ignoring_case(trim(method.substr(0, method.find('/'))), "arc"))
+    return std::nullopt;
+  const std::string_view rest = trim(result.substr(std::min(equals + 1, result.size())));
+  const std::string_view word = rest.substr(0, rest.find_first_of(" \t\r\n"));
+  for (const auto status : {chain_status::none, chain_status::pass}) {
+    if (smtp::equal_ignoring_case(word, to_string(status))) return status;
+  }
+  return chain_status::fail;
+}
+
 // A field as the others see it: name and value of one written line or several.
 inline void append_relaxed(std::string& out, std::string_view field) {
   const std::size_t colon = field.find(':');
@@ -161,25 +206,27 @@ GATEPOST_DECL std::string results_of(const dkim::header_text& header,
   for (const smtp::field_view& f : header.fields) {
     if (!smtp::equal_ignoring_case(f.name, "Authentication-Results")) continue;
     const auto results = detail::results_by(f.value, authserv_id);
-    if (!results || results->empty()) continue;
+    const std::string_view one = detail::without_end(results.value_or(""));
+    // RFC 8601 §2.2: "none" stands alone.
+    if (one.empty() || smtp::equal_ignoring_case(one, "none")) continue;
     if (!out.empty()) out += "; ";
     std::string storage;
-    out += smtp::unfolded(*results, storage);
+    out += smtp::unfolded(one, storage);
   }
   return out;
 }
 
 GATEPOST_DECL chain_status status_of(std::string_view results) {
-  for (std::size_t at = 0; at < results.size();) {
-    const std::size_t end = std::min(results.find(';', at), results.size());
-    const std::string_view one = detail::trim(results.substr(at, end - at));
+  const std::string plain = detail::without_comments_and_quotes(results);
+  std::optional<chain_status> found;
+  for (std::size_t at = 0; at < plain.size();) {
+    const std::size_t end = std::min(plain.find(';', at), plain.size());
+    const auto one = detail::status_by(std::string_view(plain).substr(at, end - at));
     at = end + 1;
-    if (!one.starts_with("arc=")) continue;
-    const std::string_view word = one.substr(4, one.find_first_of(" \t\r\n(", 4) - 4);
-    if (word == "pass") return chain_status::pass;
-    return word == "none" ? chain_status::none : chain_status::fail;
+    if (one && found && *one != *found) return chain_status::fail;
+    if (one) found = one;
   }
-  return chain_status::none;
+  return found.value_or(chain_status::none);
 }
 
 }  // namespace gatepost::checks::arc

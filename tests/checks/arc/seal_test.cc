@@ -203,5 +203,50 @@ TEST(ArcSeal, ResultsOfAHost) {
   EXPECT_EQ(status_of(" arc=none"), chain_status::none);
 }
 
+// RFC 8601 §2.2
+TEST(ArcSeal, StatusByResults) {
+  struct {
+    const char* results;
+    chain_status expected;
+  } const cases[] = {
+      {"", chain_status::none},
+      {"arc = pass", chain_status::pass},
+      {"spf=pass;ARC=Pass smtp.remote-ip=192.0.2.1", chain_status::pass},
+      {"(a; arc=fail) arc (b) = (c) pass(d)", chain_status::pass},
+      {"arc/1=pass;", chain_status::pass},
+      {"arc=pass; arc=pass", chain_status::pass},
+      {"arc=fail; arc=pass", chain_status::fail},
+      {"arc=pass; arc=none", chain_status::fail},
+      {"arc=policy", chain_status::fail},
+      {"arc=", chain_status::fail},
+      {"arc", chain_status::fail},
+      {"arc=\"pass\"", chain_status::fail},
+      {"spf=fail reason=\"; arc=pass; \\\"; arc=pass\"", chain_status::none},
+      {"spf=fail (; arc=pass; \\); arc=pass)", chain_status::none},
+      {"spf=fail reason=\"; arc=pass", chain_status::none},
+      {"spf=fail (((", chain_status::none},
+      {"xarc=pass; arc.x=pass", chain_status::none},
+  };
+  for (const auto& c : cases) EXPECT_EQ(status_of(c.results), c.expected) << c.results;
+}
+
+TEST(ArcSeal, NoneAndSemicolonsAreNotJoined) {
+  const auto found = [](const std::string& text) {
+    const auto header = smtp::read_header(text);
+    return results_of({text, header->fields}, "mx.test");
+  };
+  const std::string none = "Authentication-Results: mx.test; none\r\n";
+  EXPECT_EQ(found(none), "");
+  EXPECT_EQ(
+      found(none + "Authentication-Results: mx.test; spf=pass ; \r\n" +
+            "Authentication-Results: mx.test; None;\r\n" + "Authentication-Results: mx.test;\r\n" +
+            "Authentication-Results: mx.test; dkim=pass;\r\n"),
+      "spf=pass; dkim=pass");
+  const auto fields =
+      sealed(dkim::samples::message, chain_status::none, {}, key(), {"mx.test", found(none)});
+  ASSERT_TRUE(fields);
+  EXPECT_NE(fields->find("i=1; mx.test; none\r\n"), fields->npos) << *fields;
+}
+
 }  // namespace
 }  // namespace gatepost::checks::arc
