@@ -90,6 +90,7 @@ class batch {
     std::string line;
     while (read_line(in, line)) {
       if (line.empty()) continue;
+      lines_.acquire();
       room_.acquire();
       asio::post(io_, [this, line] { begin(line); });
     }
@@ -112,13 +113,14 @@ class batch {
   void finish(const std::shared_ptr<slot>& mine, std::string answer, bool good) {
     mine->answer = std::move(answer);
     mine->done = true;
+    room_.release();
     failed_ += good ? 0 : 1;
     while (!slots_.empty() && slots_.front()->done) {
       std::string line = std::move(slots_.front()->answer);
       line += '\n';
       std::fwrite(line.data(), 1, line.size(), out_);
       slots_.pop_front();
-      room_.release();
+      lines_.release();
     }
     // Whoever asks one by one waits for the answer before the next question.
     if (slots_.empty()) std::fflush(out_);
@@ -135,6 +137,7 @@ class batch {
   const rules& rules_;
   std::FILE* out_;
   asio::executor_work_guard<asio::io_context::executor_type> going_on_;
+  std::counting_semaphore<kept_at_once> lines_{kept_at_once};
   std::counting_semaphore<at_once> room_{at_once};
   std::deque<std::shared_ptr<slot>> slots_;  // in the order of the lines
   std::size_t failed_ = 0;

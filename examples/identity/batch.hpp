@@ -15,6 +15,10 @@ namespace identity {
 // 100 ms.
 inline constexpr std::size_t at_once = 512;
 
+// Requests that are begun and not printed: their answers may have to wait for an earlier one, which
+// the DNS can hold up for 20 s. Each holds about 2 KiB.
+inline constexpr std::size_t kept_at_once = 16384;
+
 // A line with more octets is no request.
 inline constexpr std::size_t longest_line = 64u << 10;
 

@@ -6,6 +6,7 @@ import os
 import pathlib
 import socket
 import subprocess
+import threading
 
 import harness
 import servers
@@ -27,6 +28,43 @@ broken.test. TXT "v=spf1 a:%{x} -all"
 """
 
 MESSAGE = "From: Alice <alice@{}>\nTo: bob@example.net\nSubject: hello\n\nHello.\n"
+
+
+class HeldDns:
+    """No name exists, and who asks for slow.test hears so when somebody asks for last.test."""
+
+    def __init__(self, test):
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        self._socket.bind(("127.0.0.1", 0))
+        self.port = self._socket.getsockname()[1]
+        thread = threading.Thread(target=self._serve, daemon=True)
+        thread.start()
+        test.addCleanup(self._stop, thread)
+
+    def _serve(self):
+        held, over = [], False
+        while True:
+            question, client = self._socket.recvfrom(4096)
+            if not question:
+                return
+            end = question.index(b"\0", 12) + 5
+            name = question[12:end].lower()
+            over = over or b"\4last\4test" in name
+            # An answer, with recursion, and only the question in it: NXDOMAIN.
+            answer = question[:2] + b"\x81\x83\0\1\0\0\0\0\0\0" + question[12:end]
+            held.append((answer, client))
+            if b"\4slow\4test" in name and not over:
+                continue
+            for one in (held if over else held[-1:]):
+                self._socket.sendto(*one)
+            held = [] if over else held[:-1]
+
+    def _stop(self, thread):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.sendto(b"", ("127.0.0.1", self.port))
+        thread.join()
+        self._socket.close()
 
 
 class Test(harness.Test):
@@ -155,6 +193,15 @@ class Batch(Test):
         self.assertEqual(status, 0)
         for n, found in enumerate(answers):
             self.assertEqual(found["spf"]["result"], "pass" if n % 32 < 16 else "fail")
+
+    def test_a_slow_one_holds_up_no_other(self):
+        names = ["slow"] + [f"x{n}" for n in range(600)] + ["last"]
+        answers, status = self.batch(HeldDns(self), [
+            {"client_address": "192.0.2.1", "mail_from": f"a@{name}.test"} for name in names])
+        self.assertEqual(status, 0)
+        for name, found in zip(names, answers):
+            self.assertEqual(found["spf"]["domain"], f"{name}.test")
+            self.assertEqual(found["spf"]["result"], "none")
 
     def test_what_is_no_request(self):
         dns = servers.Nsd(self, ZONE)
