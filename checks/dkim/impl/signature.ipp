@@ -75,7 +75,7 @@ class signature_reader {
     const tag* cv = tags_.find("cv");
     if (!seal()) return {};
     if (cv == nullptr) return "cv= is missing";
-    out_.cv = std::string(cv->value);
+    out_.cv = smtp::to_lower_ascii(cv->value);  // RFC 8617 §4.4: the words are ABNF, in any case
     const bool known = out_.cv == "none" || out_.cv == "pass" || out_.cv == "fail";
     return known ? "" : "cv= is neither none, pass nor fail";
   }
