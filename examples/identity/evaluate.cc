@@ -1,11 +1,16 @@
 #include "examples/identity/evaluate.hpp"
 
+#include <asio/any_io_executor.hpp>
+#include <asio/this_coro.hpp>
 #include <chrono>
-#include <random>
+#include <cstdint>
+#include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 
 #include "checks/arc/lookup.hpp"
+#include "checks/detail/errand.hpp"
 #include "checks/dkim/lookup.hpp"
 #include "checks/dmarc/author.hpp"
 #include "checks/dmarc/gather.hpp"
@@ -28,22 +33,90 @@ std::int64_t seconds_of(std::chrono::system_clock::time_point t) {
   return std::chrono::duration_cast<std::chrono::seconds>(t.time_since_epoch()).count();
 }
 
-asio::awaitable<void> evaluate_client(dns::resolver& resolver, const request& what,
-                                      findings& into) {
+// What the coroutines of one request share.
+struct subject {
+  subject(dns::resolver& inner, request r) : resolver(inner), what(std::move(r)) {}
+
+  recording_resolver resolver;
+  request what;
+  std::string message;
+};
+using shared = std::shared_ptr<subject>;
+
+asio::awaitable<spf::outcome> check_spf(shared s, spf::query asked) {
   spf::evaluation_options options;
   options.trace = true;
-  if (!what.helo.empty()) {
-    spf::query helo = spf::query::helo_identity(*what.client, what.helo, seconds_of(what.now));
-    spf::outcome found = co_await spf::evaluate(resolver, std::move(helo), options);
-    into.helo_spf = std::move(found);
-  }
-  spf::query mail =
-      spf::query::mail_from(*what.client, what.mail_from, what.helo, seconds_of(what.now));
-  spf::outcome found = co_await spf::evaluate(resolver, std::move(mail), options);
-  into.spf = std::move(found);
-  checks::iprev_result name = co_await checks::find_iprev(resolver, *what.client);
-  into.iprev = std::move(name);
+  spf::outcome found = co_await spf::evaluate(s->resolver, std::move(asked), options);
+  co_return found;
 }
+
+asio::awaitable<checks::iprev_result> check_name(shared s) {
+  checks::iprev_result found = co_await checks::find_iprev(s->resolver, *s->what.client);
+  co_return found;
+}
+
+asio::awaitable<dkim::report> check_signatures(shared s) {
+  const dkim::verify_options how;
+  dkim::report found = co_await dkim::verify(s->resolver, s->message, how, s->what.now);
+  co_return found;
+}
+
+asio::awaitable<arc::report> check_chain(shared s) {
+  const arc::validate_options how;
+  arc::report found = co_await arc::validate(s->resolver, s->message, how, s->what.now);
+  co_return found;
+}
+
+// All that needs nothing of the others, side by side.
+class side_by_side {
+ public:
+  side_by_side(const asio::any_io_executor& executor, const shared& s) {
+    const request& r = s->what;
+    if (r.client) {
+      const std::int64_t now = seconds_of(r.now);
+      if (!r.helo.empty())
+        helo_spf_ =
+            start(executor, check_spf(s, spf::query::helo_identity(*r.client, r.helo, now)));
+      spf_ =
+          start(executor, check_spf(s, spf::query::mail_from(*r.client, r.mail_from, r.helo, now)));
+      iprev_ = start(executor, check_name(s));
+    }
+    if (r.message_file.empty()) return;
+    dkim_ = start(executor, check_signatures(s));
+    arc_ = start(executor, check_chain(s));
+  }
+
+  // The caller's frame keeps both.
+  asio::awaitable<void> wait(findings& into) {
+    co_await take(helo_spf_, into.helo_spf);
+    co_await take(spf_, into.spf);
+    co_await take(iprev_, into.iprev);
+    co_await take(dkim_, into.dkim);
+    co_await take(arc_, into.arc);
+  }
+
+ private:
+  template <class T>
+  using work = checks::detail::errand_ptr<T>;
+
+  template <class T>
+  static work<T> start(const asio::any_io_executor& executor, asio::awaitable<T> what) {
+    return checks::detail::errand<T>::start(executor, std::move(what));
+  }
+
+  template <class T, class Into>
+  static asio::awaitable<void> take(const work<T>& from, Into& into) {
+    if (!from) co_return;
+    co_await from->wait();
+    into = from->result();
+  }
+
+  work<spf::outcome> helo_spf_;
+  work<spf::outcome> spf_;
+  work<checks::iprev_result> iprev_;
+  work<dkim::report> dkim_;
+  work<arc::report> arc_;
+};
 
 // As the checks of a server would leave it.
 dmarc::identifiers identifiers_of(const findings& found) {
@@ -82,28 +155,18 @@ asio::awaitable<void> evaluate_dmarc(dns::resolver& resolver, std::string_view m
   into.dmarc = evaluator.outcome();
 }
 
-asio::awaitable<void> evaluate_message(dns::resolver& resolver, std::string_view message,
-                                       const request& what, const rules& by, findings& into) {
-  const dkim::verify_options signed_how;
-  dkim::report signatures = co_await dkim::verify(resolver, message, signed_how, what.now);
-  into.dkim = std::move(signatures);
-  const arc::validate_options sealed_how;
-  arc::report chain = co_await arc::validate(resolver, message, sealed_how, what.now);
-  into.arc = std::move(chain);
-  co_await evaluate_dmarc(resolver, message, by, into);
-}
-
 }  // namespace
 
 asio::awaitable<findings> evaluate(dns::resolver& resolver, request what, const rules& by) {
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
   findings found;
-  recording_resolver recorder(resolver);
-  std::string message;
-  if (!what.message_file.empty() && !read_message(what.message_file, message, found.error))
-    co_return found;
-  if (what.client) co_await evaluate_client(recorder, what, found);
-  if (!what.message_file.empty()) co_await evaluate_message(recorder, message, what, by, found);
-  found.dns = recorder.take();
+  const shared s = std::make_shared<subject>(resolver, std::move(what));
+  const std::string& file = s->what.message_file;
+  if (!file.empty() && !read_message(file, s->message, found.error)) co_return found;
+  side_by_side work(executor, s);
+  co_await work.wait(found);
+  if (!file.empty()) co_await evaluate_dmarc(s->resolver, s->message, by, found);
+  found.dns = s->resolver.take();
   co_return found;
 }
 

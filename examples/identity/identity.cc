@@ -55,6 +55,8 @@ int run(const identity::options& o) {
   asio::io_context io(1);
   dns::cares_options ask;
   ask.servers = o.servers;
+  // A request asks for some things side by side: an mx of ten hosts, the keys of all signatures.
+  ask.outstanding = 32 * identity::at_once;
   dns::cares_resolver resolver(io, ask);
   if (!o.batch) return run_one(io, resolver, o, by);
   return identity::run_batch(io, resolver, by, stdin, stdout) == 0 ? good : incomplete;

@@ -31,9 +31,10 @@ MESSAGE = "From: Alice <alice@{}>\nTo: bob@example.net\nSubject: hello\n\nHello.
 
 
 class HeldDns:
-    """No name exists, and who asks for slow.test hears so when somebody asks for last.test."""
+    """No name exists, and who asks for slow.test hears so when somebody asks for `until`."""
 
-    def __init__(self, test):
+    def __init__(self, test, until=b"\4last\4test"):
+        self._until = until
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self._socket.bind(("127.0.0.1", 0))
@@ -50,7 +51,7 @@ class HeldDns:
                 return
             end = question.index(b"\0", 12) + 5
             name = question[12:end].lower()
-            over = over or b"\4last\4test" in name
+            over = over or self._until in name
             # An answer, with recursion, and only the question in it: NXDOMAIN.
             answer = question[:2] + b"\x81\x83\0\1\0\0\0\0\0\0" + question[12:end]
             held.append((answer, client))
@@ -141,6 +142,14 @@ class OneRequest(Test):
         done = self.run_identity("--json", "--dns", f"127.0.0.1:{port}", "--client-address",
                                  "192.0.2.1", "--mail-from", "a@example.test")
         self.assertEqual(json.loads(done.stdout)["spf"]["result"], "temperror")
+
+    def test_spf_and_the_clients_name_side_by_side(self):
+        dns = HeldDns(self, until=b"\7in-addr\4arpa")
+        found = self.ask(dns, "--client-address", "192.0.2.1", "--helo", "slow.test",
+                         "--mail-from", "a@x.slow.test")
+        self.assertEqual(found["spf"]["result"], "none")
+        self.assertEqual(found["helo_spf"]["result"], "none")
+        self.assertEqual(found["iprev"]["result"], "permerror")
 
     def test_the_tree(self):
         dns = servers.Nsd(self, ZONE)
