@@ -11,7 +11,8 @@
 // more than 63 octets, more than 255 octets in all) does not exist, and nobody is asked.
 //
 // A question that is cancelled throws operation_aborted; others who asked the same still get their
-// answer. When the resolver goes, who waits gets a temporary failure. It must go before its
+// answer. When nobody waits for any answer, what is open is dropped, and io_context::run() can end.
+// When the resolver goes, who waits gets a temporary failure. It must go before its
 // io_context, and be used by the one thread that runs it.
 #ifndef GATEPOST_SMTP_DNS_CARES_RESOLVER_HPP
 #define GATEPOST_SMTP_DNS_CARES_RESOLVER_HPP

@@ -41,6 +41,9 @@ class cares_channel : public std::enable_shared_from_this<cares_channel> {
   // `callback` is called once, perhaps within this call or within close(); it may not call back.
   GATEPOST_DECL void send(const std::string& query, ares_callback callback, void* argument);
 
+  // Ends what is open, with ARES_ECANCELLED. Not from a callback.
+  GATEPOST_DECL void drop();
+
   // Ends everything: open queries with ARES_EDESTRUCTION. Not from a callback.
   GATEPOST_DECL void close();
 

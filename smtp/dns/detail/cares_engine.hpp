@@ -57,6 +57,10 @@ class cares_engine : public std::enable_shared_from_this<cares_engine> {
   GATEPOST_DECL std::optional<any_answer> known(const question& asked);
   // Joins an open question, or opens one.
   GATEPOST_DECL std::shared_ptr<flight> board(const question& asked);
+  // Somebody waits for the answer to an open question, and does no longer. When the last of all has
+  // gone, what is open is dropped: it would keep the io_context's run() until its deadline.
+  void seated() noexcept { ++waiting_; }
+  GATEPOST_DECL void left() noexcept;
   // All who wait get a failure; nothing is asked any more.
   GATEPOST_DECL void close();
 
@@ -82,6 +86,7 @@ class cares_engine : public std::enable_shared_from_this<cares_engine> {
   bool next_server(flight& f) const;
   cares_channel& channel_to(std::size_t server);
   void finish(const std::shared_ptr<flight>& f, any_answer a);
+  void drop_all();
 
   asio::io_context& io_;
   cares_options options_;
@@ -91,6 +96,7 @@ class cares_engine : public std::enable_shared_from_this<cares_engine> {
   std::vector<std::weak_ptr<cares_channel>> retired_;  // live while they wait for answers
   absl::flat_hash_map<std::string, std::shared_ptr<flight>> flights_;
   std::size_t attempts_ = 0;  // that c-ares has
+  std::size_t waiting_ = 0;   // coroutines, for any answer
   resolver_counters counters_;
   bool closed_ = false;
 };

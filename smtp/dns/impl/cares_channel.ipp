@@ -99,6 +99,12 @@ GATEPOST_DECL void cares_channel::send(const std::string& query, ares_callback c
   arm();
 }
 
+GATEPOST_DECL void cares_channel::drop() {
+  if (channel_ == nullptr) return;
+  ares_cancel(channel_);
+  arm();
+}
+
 GATEPOST_DECL void cares_channel::close() {
   if (channel_ == nullptr) return;
   ares_channel closing = std::exchange(channel_, nullptr);

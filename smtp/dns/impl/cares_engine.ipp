@@ -122,6 +122,28 @@ GATEPOST_DECL void cares_engine::finish(const std::shared_ptr<flight>& f, any_an
   for (asio::steady_timer* t : f->waiting) t->cancel();
 }
 
+GATEPOST_DECL void cares_engine::left() noexcept {
+  if (--waiting_ > 0 || closed_ || (flights_.empty() && attempts_ == 0)) return;
+  try {
+    drop_all();
+  } catch (...) {  // no memory: the deadlines end them
+  }
+}
+
+// The cache does not hear of it: nobody has failed. c-ares only makes notes meanwhile.
+GATEPOST_DECL void cares_engine::drop_all() {
+  while (!flights_.empty()) {
+    const std::shared_ptr<flight> f = flights_.begin()->second;
+    f->result = failed(f->asked.type, failure::shut_down);
+    flights_.erase(flights_.begin());
+    f->deadline.cancel();
+  }
+  for (const path& p : paths_) p.channel->drop();
+  for (const auto& old : retired_) {
+    if (const auto channel = old.lock()) channel->drop();
+  }
+}
+
 // --- Queries -------------------------------------------------------------------------------------
 
 GATEPOST_DECL void cares_engine::send(const std::shared_ptr<flight>& f) {

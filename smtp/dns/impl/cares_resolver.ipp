@@ -24,14 +24,20 @@ namespace detail {
 // On a flight's list of who waits, as long as it lives: also when the coroutine is destroyed.
 class seat {
  public:
-  seat(flight& f, asio::steady_timer& landing) : flight_(f), landing_(landing) {
+  seat(cares_engine& home, flight& f, asio::steady_timer& landing)
+      : home_(home), flight_(f), landing_(landing) {
     f.waiting.push_back(&landing);
+    home.seated();
   }
   seat(const seat&) = delete;
   seat& operator=(const seat&) = delete;
-  ~seat() { std::erase(flight_.waiting, &landing_); }
+  ~seat() {
+    std::erase(flight_.waiting, &landing_);
+    home_.left();
+  }
 
  private:
+  cares_engine& home_;
   flight& flight_;
   asio::steady_timer& landing_;
 };
@@ -47,12 +53,12 @@ asio::awaitable<answer<Record>> ask(std::shared_ptr<cares_engine> engine, std::s
   const std::shared_ptr<flight> f = engine->board(asked);
   if (!f->result) {
     asio::steady_timer landing(engine->io(), asio::steady_timer::time_point::max());
-    const seat mine(*f, landing);
+    const seat mine(*engine, *f, landing);
     std::error_code ignored;
     co_await landing.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    // Woken by nobody of ours: cancelled.
+    if (!f->result) throw std::system_error(asio::error::operation_aborted);
   }
-  // Woken by nobody of ours: cancelled.
-  if (!f->result) throw std::system_error(asio::error::operation_aborted);
   co_return std::get<answer<Record>>(*f->result);
 }
 

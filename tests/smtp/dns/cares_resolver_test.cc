@@ -417,6 +417,42 @@ TEST_F(dns_cares_resolver, who_is_cancelled_takes_nothing_from_others) {
   EXPECT_TRUE(two->got->has_records());
 }
 
+// What nobody waits for keeps no io_context busy until its deadline.
+TEST_F(dns_cares_resolver, the_last_who_is_cancelled_takes_the_question_along) {
+  auto server = std::make_unique<name_server>(io_, silent);
+  cares_options options = options_for(*server);
+  options.queries_per_port = 1;  // the first channel is retired
+  cares_resolver resolver(io_, options);
+  const auto one = start(resolver);
+  const auto two = start(resolver, "b.test");
+  until([&] { return server->asked() == 2; });
+  one->cancel.emit(asio::cancellation_type::terminal);
+  until([&] { return one->ended; });
+  EXPECT_EQ(resolver.open(), 2u) << "somebody still waits for something";
+  const auto again = start(resolver);
+  testing::settle(io_);
+  EXPECT_EQ(resolver.counters().coalesced, 1u);
+  again->cancel.emit(asio::cancellation_type::terminal);
+  two->cancel.emit(asio::cancellation_type::terminal);
+  until([&] { return again->ended && two->ended; });
+  EXPECT_EQ(again->error, asio::error::operation_aborted);
+  EXPECT_EQ(two->error, asio::error::operation_aborted);
+  EXPECT_EQ(resolver.open(), 0u);
+  EXPECT_EQ(resolver.counters().failures, 0u);
+  // It is no answer that could be remembered.
+  const auto anew = start(resolver);
+  until([&] { return server->asked() == 3; });
+  EXPECT_FALSE(anew->ended);
+  anew->cancel.emit(asio::cancellation_type::terminal);
+  server.reset();
+  io_.restart();
+  const auto from = std::chrono::steady_clock::now();
+  io_.run_for(testing::patience);
+  EXPECT_TRUE(io_.stopped()) << "nothing is left to be done";
+  EXPECT_LT(std::chrono::steady_clock::now() - from, 10s);
+  EXPECT_TRUE(anew->ended);
+}
+
 TEST_F(dns_cares_resolver, goes_with_questions_open) {
   name_server server(io_, silent);
   auto resolver = std::make_unique<cares_resolver>(io_, options_for(server));
