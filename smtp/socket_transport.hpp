@@ -57,8 +57,8 @@ class socket_transport final : public transport,
   // Closing lingers where the other end still sends: see io_local::linger(). For a server.
   void linger_on_close() { lingers_ = true; }
 
-  // From now on a write waits no longer than `last_wait`: the end has come, and not everybody
-  // reads.
+  // From now on writes wait no longer than `last_wait`, all together, from the first of them on:
+  // the end has come, and not everybody reads.
   GATEPOST_DECL void hurry();
 
   // Closes the connection, and destroys the coroutine that is suspended in wait() or in a handshake
@@ -91,6 +91,7 @@ class socket_transport final : public transport,
   void await_socket(readiness what);
   bool can(readiness what) const;
   void resume_later(std::error_code ec);
+  time_point last_write(time_point now);
   bool is_open() const { return static_cast<bool>(fd_); }
   void close_socket();
   io_result receive(std::span<char> into);
@@ -137,6 +138,7 @@ class socket_transport final : public transport,
   bool ended_ = false;  // the other end has closed its side
   bool lingers_ = false;
   bool hurries_ = false;
+  time_point last_write_ = time_point::max();  // no write waits longer, after hurry()
 
   busy_watch* watcher_ = nullptr;
   time_point watched_since_{};

@@ -116,10 +116,10 @@ GATEPOST_DECL asio::awaitable<std::error_code> socket_transport::wait(readiness 
                                                                       time_point deadline) {
   if (!is_open()) co_return errc::connection_lost;
   const time_point from = now();
+  if (what == readiness::to_write && hurries_) deadline = std::min(deadline, last_write(from));
   if (from >= deadline) co_return errc::timed_out;
   reads_ = 0;
   if (what == readiness::to_read && !pushed_back_.empty()) co_return std::error_code{};
-  if (what == readiness::to_write && hurries_) deadline = std::min(deadline, from + last_wait);
   timed_out_ = cancelled_ = false;
   waits_for_ = what;
   deadline_ = deadline;
@@ -199,7 +199,13 @@ GATEPOST_DECL void socket_transport::cancel() {
 
 GATEPOST_DECL void socket_transport::hurry() {
   hurries_ = true;
-  if (waits_for_ == readiness::to_write) deadline_ = std::min(deadline_, now() + last_wait);
+  if (waits_for_ == readiness::to_write) deadline_ = std::min(deadline_, last_write(now()));
+}
+
+// Who reads an octet now and then gets no more time by that.
+GATEPOST_DECL time_point socket_transport::last_write(time_point now) {
+  if (last_write_ == time_point::max()) last_write_ = now + last_wait;
+  return last_write_;
 }
 
 GATEPOST_DECL bool socket_transport::abandon() {

@@ -207,6 +207,19 @@ TEST(socket_transport, a_client_that_does_not_read_is_not_waited_for_in_a_hurry)
   EXPECT_LT(c.transport->now() - from, 10s);
 }
 
+TEST(socket_transport, a_client_that_reads_little_gets_no_more_time_in_a_hurry) {
+  asio::io_context io(1);
+  connection c(io);
+  const std::string text(1 << 20, 'x');
+  while (!c.transport->try_write(text).error) continue;
+  c.transport->hurry();
+  EXPECT_EQ(testing::run(io, c.transport->wait(readiness::to_write, in(60s))), errc::timed_out);
+  // The time is over: nobody is waited for any more.
+  const time_point from = c.transport->now();
+  EXPECT_EQ(testing::run(io, c.transport->wait(readiness::to_write, in(60s))), errc::timed_out);
+  EXPECT_LT(c.transport->now() - from, 500ms);
+}
+
 // --- Leaving a coroutine -------------------------------------------------------------------------
 
 struct fate {
