@@ -81,6 +81,11 @@ inline descriptor open_directory(const char* path) {
   return descriptor(::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
+inline std::error_code sync_directory_at(const std::string& path) {
+  const descriptor directory = open_directory(path.c_str());
+  return directory ? sync_directory(directory.number()) : last_error();
+}
+
 // The names in a directory but "." and "..".
 inline std::error_code names_in(int directory, std::vector<std::string>& names) {
   const int fd = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -93,7 +93,13 @@ class rocksdb_store {
     rocksdb::DB* db = nullptr;
     const rocksdb::Status status = rocksdb::DB::Open(how, path_, &db);
     db_.reset(db);
-    return status;
+    if (!status.ok()) return status;
+    // A log that was read back is removed: after a power failure it must not be there again, and
+    // look like a damage where it was a torn end.
+    const std::error_code failed = sync_directory_at(path_);
+    if (!failed) return status;
+    db_.reset();
+    return rocksdb::Status::IOError(path_, failed.message());
   }
 
   // What open() has found in the log.
