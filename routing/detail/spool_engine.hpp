@@ -162,6 +162,7 @@ class spool_engine {
   std::string check_access(const struct stat& found) const;
   std::string open_store();
   std::string check_format();
+  std::string write_format();
   std::string count_messages();
   void report_torn_end() const;
   std::string keep_damaged_log();
@@ -216,6 +217,7 @@ class spool_engine {
   free_space space_;
   rocksdb_store store_;
   body_files files_;
+  bool new_ = false;  // the database was begun by this start
 
   std::atomic<int> broken_{0};  // an smtp::errc: why nothing can be written
   std::atomic<bool> low_{false};

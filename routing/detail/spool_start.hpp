@@ -11,12 +11,22 @@
 
 namespace gatepost::routing::detail {
 
+inline std::error_code copy_durably(const std::filesystem::path& from,
+                                    const std::filesystem::path& to) {
+  std::error_code failed;
+  std::filesystem::copy_file(from, to, std::filesystem::copy_options::overwrite_existing, failed);
+  if (failed) return failed;
+  const descriptor copy(::open(to.c_str(), O_RDONLY | O_CLOEXEC));
+  return copy ? sync_data(copy.number()) : last_error();
+}
+
 inline std::string spool_engine::start() {
   std::string problem = prepare_directory();
   if (problem.empty()) problem = open_store();
   if (problem.empty()) problem = check_format();
   if (problem.empty()) problem = count_messages();
   if (problem.empty()) problem = tidy_files();
+  if (problem.empty() && new_) problem = write_format();
   if (problem.empty()) return problem;
   store_.close();
   return options_.directory + ": " + problem;
@@ -90,16 +100,20 @@ inline void spool_engine::report_torn_end() const {
          ": its end is torn, as a crash of the system leaves it; nothing that was safe is missing");
 }
 
-// Before the log is read back and removed: a copy of it, for whoever can make more of it.
+// Before the log is read back and removed: a copy of all of it, for whoever can make more of it.
+// Behind the first damage there may be others.
 inline std::string spool_engine::keep_damaged_log() {
-  const std::filesystem::path from = store_.log().unreadable()->file;
   const std::string lost = options_.directory + "/lost";
   std::error_code failed;
   if (::mkdir(lost.c_str(), 0700) != 0 && errno != EEXIST) failed = last_error();
-  if (!failed) {
-    std::filesystem::copy_file(from, lost / from.filename(),
-                               std::filesystem::copy_options::overwrite_existing, failed);
+  std::filesystem::directory_iterator file;
+  if (!failed) file = std::filesystem::directory_iterator(options_.directory + "/db", failed);
+  for (; !failed && file != std::filesystem::directory_iterator(); file.increment(failed)) {
+    if (file->path().extension() != ".log") continue;
+    failed = copy_durably(file->path(), lost / file->path().filename());
+    if (failed) break;
   }
+  if (!failed) failed = sync_directory_at(lost);
   if (failed) return "cannot keep a copy of the damaged log in lost/: " + failed.message();
   report(store_.place_of_damage() +
          ": what can be read is salvaged; messages may be missing or come "
@@ -110,16 +124,20 @@ inline std::string spool_engine::keep_damaged_log() {
 // A database without a format is new.
 inline std::string spool_engine::check_format() {
   std::string value;
-  rocksdb::Status status = store_.read(format_key, value);
-  if (status.IsNotFound()) {
-    batch_.Clear();
-    batch_.Put(slice_of(format_key), slice_of(format_value));
-    status = store_.write(batch_, true);
-    value = format_value;
-  }
+  const rocksdb::Status status = store_.read(format_key, value);
+  new_ = status.IsNotFound();
+  if (new_) return {};
   if (!status.ok()) return "cannot use the spool's database: " + status.ToString();
   if (value == format_value) return {};
   return "the spool is of format " + value + ", which this version does not know; use a newer one";
+}
+
+// Last, so that a start that did not come to its end is made again as the first.
+inline std::string spool_engine::write_format() {
+  batch_.Clear();
+  batch_.Put(slice_of(format_key), slice_of(format_value));
+  const rocksdb::Status status = store_.write(batch_, true);
+  return status.ok() ? std::string() : "cannot use the spool's database: " + status.ToString();
 }
 
 inline std::string spool_engine::count_messages() {
@@ -142,9 +160,10 @@ inline std::string spool_engine::count_messages() {
   return {};
 }
 
-// Removes files that were never finished, and so never part of a message. Finished ones that no
-// record knows are set aside: a crash may have come before the record was written, and nobody was
-// promised anything; but a record may have been lost as well.
+// Removes files that were never part of a message: those that were never finished, and those whose
+// record a crash kept from being written, so that nobody was promised anything. Where some of the
+// log cannot be read, or db/ was moved away, a record may have been lost instead: then the finished
+// ones are set aside.
 inline std::string spool_engine::tidy_files() {
   std::vector<std::string> names;
   const std::error_code failed = files_.list(names);
@@ -161,6 +180,10 @@ inline std::string spool_engine::tidy_files() {
     if (!status.ok() && !status.IsNotFound())
       return "cannot read the spool's database: " + status.ToString();
     if (!status.IsNotFound()) continue;
+    if (!new_ && !store_.log().unreadable()) {
+      files_.remove(name);
+      continue;
+    }
     std::string problem = set_aside(name);
     if (!problem.empty()) return problem;
   }

@@ -183,6 +183,21 @@ TEST_F(rocksdb_spool_damage_test, repair_salvages_what_can_be_read) {
   EXPECT_EQ(ids_in(*spool), left);
 }
 
+TEST_F(rocksdb_spool_damage_test, repair_keeps_a_copy_of_every_log) {
+  fill(60, 20000, end::clean);
+  const fs::path file = log();
+  std::string octets = read(file);
+  octets[octets.size() / 2] ^= 1;
+  write(file, octets);
+  // Of an earlier time: it has nothing that counts any more.
+  const fs::path earlier = file.parent_path() / "000001.log";
+  write(earlier, "");
+  options.repair = true;
+  const auto spool = open();
+  ASSERT_TRUE(spool) << problem;
+  EXPECT_EQ(lost(), (std::vector<std::string>{earlier.filename(), file.filename()}));
+}
+
 // What a power failure leaves: the last batch is cut, or not all of its octets were written.
 TEST_F(rocksdb_spool_damage_test, a_torn_end_recovers_by_itself) {
   const auto before = fill(5, 300, end::killed);
@@ -244,21 +259,55 @@ TEST_F(rocksdb_spool_damage_test, what_was_lazy_may_be_lost_before_something_lat
 
 // --- Files ---------------------------------------------------------------------------------------
 
-TEST_F(rocksdb_spool_damage_test, a_file_that_no_message_knows_is_set_aside) {
+// Where all of the log could be read no record was lost: it was never written, and nobody was
+// promised anything.
+TEST_F(rocksdb_spool_damage_test, a_file_that_no_message_knows_goes) {
   options.inline_limit = 10;
   const auto ids = fill(1, 100, end::clean);
   const std::string bodies = options.directory + "/bodies/";
   const std::string stranger = "0123456789abcd";
-  write(bodies + stranger, "of a record that was lost");
+  write(bodies + stranger, "of a commit that was not answered");
   write(bodies + stranger + ".tmp", "half a mess");
   const auto spool = open();
   ASSERT_TRUE(spool) << problem;
-  EXPECT_EQ(lost(), std::vector<std::string>{stranger});
-  EXPECT_EQ(read(options.directory + "/lost/" + stranger), "of a record that was lost");
+  EXPECT_EQ(lost(), std::vector<std::string>{});
+  EXPECT_FALSE(fs::exists(bodies + stranger));
   EXPECT_FALSE(fs::exists(bodies + stranger + ".tmp"));
-  EXPECT_TRUE(trouble.contains("bodies/" + stranger + " belongs to no message that is known"));
   EXPECT_EQ(ids_in(*spool), ids);
   EXPECT_EQ(*text_of(*spool, ids[0]), text_of_size(100));
+}
+
+// Else a record may have been lost.
+TEST_F(rocksdb_spool_damage_test, a_file_is_set_aside_where_some_of_the_log_cannot_be_read) {
+  options.inline_limit = 10;
+  auto ids = fill(2, 100, end::killed);
+  const std::string octets = read(log());
+  write(log(), octets.substr(0, octets.size() - 1));
+  auto spool = open();
+  ASSERT_TRUE(spool) << problem;
+  EXPECT_EQ(lost(), std::vector<std::string>{ids[1]});
+  EXPECT_EQ(read(options.directory + "/lost/" + ids[1]), text_of_size(100));
+  EXPECT_TRUE(trouble.contains("bodies/" + ids[1] + " belongs to no message that is known"));
+  ids.pop_back();
+  EXPECT_EQ(ids_in(*spool), ids);
+  // A log that was torn once is gone for good.
+  spool.reset();
+  const std::string stranger = "0123456789abcd";
+  write(options.directory + "/bodies/" + stranger, "of a commit that was not answered");
+  spool = open();
+  ASSERT_TRUE(spool) << problem;
+  EXPECT_EQ(lost().size(), 1u);
+}
+
+// As docs/operations.md has it for a database that nothing can be made of.
+TEST_F(rocksdb_spool_damage_test, texts_are_set_aside_where_the_database_was_moved_away) {
+  options.inline_limit = 10;
+  const auto ids = fill(2, 100, end::clean);
+  fs::remove_all(options.directory + "/db");
+  const auto spool = open();
+  ASSERT_TRUE(spool) << problem;
+  EXPECT_EQ(lost(), ids);
+  EXPECT_TRUE(ids_in(*spool).empty());
 }
 
 // Whoever passes it on as it is read must not be able to complete it.
