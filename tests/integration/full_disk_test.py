@@ -59,7 +59,8 @@ class SmallDisk:
 
     def fill(self, name, octets):
         with open(self.path(name), "wb") as file:
-            os.posix_fallocate(file.fileno(), 0, octets)
+            if octets > 0:
+                os.posix_fallocate(file.fileno(), 0, octets)
 
 
 class FullDisk(harness.Test):

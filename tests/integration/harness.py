@@ -62,6 +62,8 @@ enabled = false
 enabled = false
 [checks.dmarc]
 enabled = false
+[checks.auth_results]
+enabled = false
 """
 
 

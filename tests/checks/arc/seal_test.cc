@@ -88,10 +88,16 @@ bool agrees(const json& scenario, const json& test) {
                              time_point(seconds(test["t"].integer())));
   if (!fields) return false;
   const auto made = smtp::read_header(*fields);
-  return made->fields.size() == 3 &&
-         tags_of(made->fields[0].value) == tags_of(test["AS"].string()) &&
-         tags_of(made->fields[1].value) == tags_of(test["AMS"].string()) &&
-         relaxed(std::string(made->fields[2].value)) == relaxed(test["AAR"].string());
+  if (made->fields.size() != 3) return false;
+  const auto seal = tags_of(made->fields[0].value);
+  const auto message_signature = tags_of(made->fields[1].value);
+  const std::string told = relaxed(std::string(made->fields[2].value));
+  EXPECT_EQ(seal, tags_of(test["AS"].string()));
+  EXPECT_EQ(message_signature, tags_of(test["AMS"].string()));
+  EXPECT_EQ(told, relaxed(test["AAR"].string()));
+  return seal == tags_of(test["AS"].string()) &&
+         message_signature == tags_of(test["AMS"].string()) &&
+         told == relaxed(test["AAR"].string());
 }
 
 TEST(ArcSeal, AgreesWithTheTestSuite) {
