@@ -9,8 +9,8 @@
 
 namespace gatepost::smtp {
 
-// At once: later there may be no descriptor left, and sessions would have nobody to wake them. Where
-// that fails, watch() tries again, and says why it cannot.
+// At once: later there may be no descriptor left, and sessions would have nobody to wake them.
+// Where that fails, watch() tries again, and says why it cannot.
 GATEPOST_DECL poller::poller(asio::io_context& io) : io_(io) {
   [[maybe_unused]] const std::error_code tried_again_later = open();
 }
