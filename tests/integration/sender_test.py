@@ -103,7 +103,7 @@ about = ["ipv4"]
 
     def test_a_listed_client(self):
         mta = self.border()
-        client = self.client(mta, "203.0.113.9")
+        client = self.client(mta, "203.0.113.9", "client.else.test")
         client.expect("250", "MAIL FROM:<alice@soft.test>")
         reply = client.expect("550", "RCPT TO:<bob@example.test>")
         self.assertIn("bl.test", reply)

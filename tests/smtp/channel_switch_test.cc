@@ -37,7 +37,7 @@ TEST(channel_switch, by_identity) {
 
 TEST(channel_switch, by_certificate) {
   session_facts f = with_certificate();
-  for (const std::string name :
+  for (const std::string& name :
        {std::string("*"), std::string("relay.example.test"), std::string("Relay.Example.TEST"),
         std::string("*.printers.test"), std::string("ann@example.test"),
         std::string(60, 'A') + "01EF", f.tls->peer.subject})

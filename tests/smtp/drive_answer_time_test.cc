@@ -209,7 +209,7 @@ TEST(drive_answer_time, an_observer_that_throws_keeps_nothing_from_its_end) {
   EXPECT_NO_THROW(clock.advance(1min));
   testing::settle(io);
   EXPECT_EQ(gate.waiting(), 0U);
-  EXPECT_EQ(connection.client().read_all(), took_too_long);
+  EXPECT_TRUE(connection.client().read_all().ends_with(took_too_long));
   connection.client().break_off();
   testing::settle(io);
 }

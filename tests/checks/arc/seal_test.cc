@@ -64,6 +64,7 @@ std::map<std::string, std::string> tags_of(std::string_view value) {
 }
 
 std::string relaxed(std::string text) {
+  std::erase(text, '\r');
   for (std::size_t at = 0; (at = text.find('\n', at)) != text.npos; at += 3)
     text.replace(at, 1, "\r\n ");
   std::string out;
