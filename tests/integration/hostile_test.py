@@ -73,7 +73,9 @@ class HostileTest(harness.Test):
         rig.transaction(server.port)
         self.assertTrue(server.alive())
         self.assertTrue(connections or attack is attacks.nobody)
-        self.assertLess(server.peak_memory(), MEMORY)
+        # A sanitizer keeps what is freed, and much besides.
+        if not {"ASAN_OPTIONS", "TSAN_OPTIONS"} & set(os.environ):
+            self.assertLess(server.peak_memory(), MEMORY)
         print(f"{attack.__name__}: {connections:.0f} connections, "
               + ", ".join(f"{k} {v}" for k, v in sorted(seen.items())), flush=True)
 

@@ -334,6 +334,18 @@ listen mail
     return port
 
 
+def free_udp_and_tcp_port():
+    """A port that nobody uses now, by neither."""
+    while True:
+        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            tcp.bind(("127.0.0.1", 0))
+            try:
+                udp.bind(tcp.getsockname())
+            except OSError:
+                continue
+            return tcp.getsockname()[1]
+
+
 class Nsd:
     """An authoritative server for the whole DNS: a name that the zone has not does not exist."""
 
@@ -342,9 +354,7 @@ class Nsd:
             if os.environ.get("CI"):
                 test.fail("nsd: not installed; tools/setup does it")
             skip(test, "nsd: not installed; tools/setup does it")
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.port = free_udp_and_tcp_port()
         folder = pathlib.Path(tempfile.mkdtemp(prefix="nsd.", dir=test.folder))
         (folder / "zone").write_text(zone, encoding="utf-8")
         config = folder / "nsd.conf"
