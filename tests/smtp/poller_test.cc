@@ -36,7 +36,10 @@ class end_of_pair final : public poller::watched {
   }
   void unwatch() { home().remove(*this, both_[0]); }
   void send() const { EXPECT_EQ(::write(both_[1], "x", 1), 1); }
-  void ready(std::uint32_t events) override { what_(events); }
+  void ready(std::uint32_t events) override {
+    const auto what = what_;  // it may destroy this
+    what(events);
+  }
 
  private:
   std::array<int, 2> both_{};
