@@ -22,6 +22,9 @@ gatepost_bazel() {
   esac
   # In CI a test that passed before is run again, since programs of the system take part.
   [[ -z ${CI-} || $command != test ]] || flags+=(--cache_test_results=no)
+  # Those in which programs of the system take part get a second try, and are named then.
+  local theirs='//tests/integration:.*,//tests/smtp/dns:nsd_test,//tests/checks/dkim:interop_test'
+  [[ -z ${CI-} || $command != test ]] || flags+=(--flaky_test_attempts="$theirs@2")
   bazel ${startup[@]+"${startup[@]}"} "$command" ${flags[@]+"${flags[@]}"} "$@"
 }
 
