@@ -3,11 +3,16 @@
 // The coroutine's frame holds a `waiter`, the other thread the `wait_state` of it. Nothing of the
 // coroutine is ever owned by the other thread: a frame may be destroyed, and its io_context with
 // it, while the work goes on; finish() then says that nobody waits any more.
+//
+// A batch of answers is one post to each io_context, not one for every answer: the thread that works
+// and the one that waits would fight for the context's lock.
 #ifndef GATEPOST_ROUTING_DETAIL_WAITER_HPP
 #define GATEPOST_ROUTING_DETAIL_WAITER_HPP
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
+#include <asio/dispatch.hpp>
+#include <asio/execution_context.hpp>
 #include <asio/post.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
@@ -16,14 +21,38 @@
 #include <mutex>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "smtp/errc.hpp"
 
 namespace gatepost::routing::detail {
 
+class wait_state;
+
+// The answers that came for coroutines of one execution context and were not told yet.
+class wake_lane final : public asio::execution_context::service {
+ public:
+  inline static asio::execution_context::id id;
+
+  explicit wake_lane(asio::execution_context& context) : service(context) {}
+
+  // On any thread, while `context` lives.
+  void wake(std::shared_ptr<wait_state> state);
+
+ private:
+  void shutdown() override { answered_.clear(); }
+  void drain();
+
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<wait_state>> answered_;
+  bool posted_ = false;  // drain() is to come
+};
+
 class wait_state : public std::enable_shared_from_this<wait_state> {
  public:
-  explicit wait_state(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+  explicit wait_state(asio::any_io_executor executor)
+      : executor_(std::move(executor)),
+        lane_(asio::use_service<wake_lane>(asio::query(executor_, asio::execution::context))) {}
 
   // The other thread, once: this is the answer. False: nobody waits for it.
   bool finish(std::error_code answer) {
@@ -32,7 +61,7 @@ class wait_state : public std::enable_shared_from_this<wait_state> {
     if (left_) return false;
     answer_ = answer;
     done_ = true;
-    asio::post(executor_, [self = shared_from_this()] { self->wake(); });
+    lane_.wake(shared_from_this());
     return true;
   }
 
@@ -44,6 +73,7 @@ class wait_state : public std::enable_shared_from_this<wait_state> {
 
  private:
   friend class waiter;
+  friend class wake_lane;
 
   // On the coroutine's executor, as everything that touches timer_.
   void wake() {
@@ -52,11 +82,42 @@ class wait_state : public std::enable_shared_from_this<wait_state> {
 
   mutable std::mutex mutex_;
   asio::any_io_executor executor_;
+  wake_lane& lane_;
   asio::steady_timer* timer_ = nullptr;
   std::error_code answer_;
   bool done_ = false;
   bool left_ = false;
 };
+
+inline void wake_lane::wake(std::shared_ptr<wait_state> state) {
+  const asio::any_io_executor executor = state->executor_;
+  {
+    const std::lock_guard lock(mutex_);
+    answered_.push_back(std::move(state));
+    if (std::exchange(posted_, true)) return;
+  }
+  try {
+    asio::post(executor, [this] { drain(); });
+  } catch (...) {  // no memory: the next answer brings this one along
+    const std::lock_guard lock(mutex_);
+    posted_ = false;
+    throw;
+  }
+}
+
+inline void wake_lane::drain() {
+  std::vector<std::shared_ptr<wait_state>> answered;
+  {
+    const std::lock_guard lock(mutex_);
+    answered.swap(answered_);
+    posted_ = false;
+  }
+  // At once for all but those of a strand.
+  for (std::shared_ptr<wait_state>& state : answered) {
+    const asio::any_io_executor executor = state->executor_;
+    asio::dispatch(executor, [state = std::move(state)] { state->wake(); });
+  }
+}
 
 class waiter {
  public:

@@ -14,14 +14,19 @@ namespace gatepost::smtp::detail {
 inline bool is_plain_text(std::string_view text) noexcept {
   constexpr std::uint64_t ones = 0x0101010101010101;
   constexpr std::uint64_t tops = ones * 0x80;
-  const char* at = text.data();
-  std::size_t left = text.size();
-  for (; left >= 8; at += 8, left -= 8) {
+  // Of octets below 128: the top bit of x - 0x20 is set for those below 0x20, of x + 1 for 0x7F.
+  // An octet that borrows from its neighbour is found itself.
+  const auto odd = [](const char* at) {
     std::uint64_t x;
     std::memcpy(&x, at, 8);
-    // Of octets below 128: the top bit of x - 0x20 is set for those below 0x20, of x + 1 for 0x7F.
-    // An octet that borrows from its neighbour is found itself.
-    if (((x | (x - ones * 0x20) | (x + ones)) & tops) != 0) return false;
+    return x | (x - ones * 0x20) | (x + ones);
+  };
+  const char* at = text.data();
+  std::size_t left = text.size();
+  if (left >= 8) {
+    std::uint64_t found = odd(at + left - 8);  // the last eight, some of them looked at twice
+    for (; left >= 8; at += 8, left -= 8) found |= odd(at);
+    return (found & tops) == 0;
   }
   for (; left > 0; ++at, --left) {
     const auto c = static_cast<unsigned char>(*at);

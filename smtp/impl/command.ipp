@@ -1,7 +1,10 @@
 #ifndef GATEPOST_SMTP_IMPL_COMMAND_IPP
 #define GATEPOST_SMTP_IMPL_COMMAND_IPP
 
+#include <array>
 #include <charconv>
+#include <cstdint>
+#include <iterator>
 
 #include "smtp/command.hpp"
 #include "smtp/detail/plain_text.hpp"
@@ -24,22 +27,28 @@ inline constexpr verb_row verb_table[] = {
     {"ETRN", verb::etrn}, {"XCLIENT", verb::xclient},   {"XFORWARD", verb::xforward},
 };
 
+// Four letters as one number, in upper case (other octets change as well, or not: a key decides
+// nothing by itself).
+constexpr std::uint32_t four_letters(std::string_view word) {
+  std::uint32_t key = 0;
+  for (const char c : word) key = key << 8 | (static_cast<unsigned char>(c) & 0xDFu);
+  return key;
+}
+
+constexpr auto verb_keys = [] {
+  std::array<std::uint32_t, std::size(verb_table)> keys{};
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    keys[i] = verb_table[i].word.size() == 4 ? four_letters(verb_table[i].word) : 0;
+  return keys;
+}();
+
 inline verb find_verb(std::string_view word) {
-  if (word.size() == 4) {
-    // Nearly every command has four letters: compared as one number, in upper case.
-    const auto key = [](std::string_view w) {
-      std::uint32_t k = 0;
-      for (const char c : w) k = k << 8 | (static_cast<unsigned char>(c) & 0xDFu);
-      return k;
-    };
-    const std::uint32_t k = key(word);
-    for (const verb_row& row : verb_table)
-      if (row.word.size() == 4 && key(row.word) == k && equal_ignoring_case(row.word, word))
-        return row.verb;
-    return verb::unknown;
+  // Nearly every command has four letters.
+  const std::uint32_t key = word.size() == 4 ? four_letters(word) : 0;
+  for (std::size_t i = 0; i < verb_keys.size(); ++i) {
+    if (verb_keys[i] == key && equal_ignoring_case(verb_table[i].word, word))
+      return verb_table[i].verb;
   }
-  for (const verb_row& row : verb_table)
-    if (equal_ignoring_case(row.word, word)) return row.verb;
   return verb::unknown;
 }
 
@@ -59,10 +68,48 @@ inline result<std::string_view> after_path(std::string_view text, std::size_t si
   return trim(rest);
 }
 
-inline address_options options_for(bool smtputf8) {
+// How to read a text: as UTF-8 only where it holds some.
+inline address_options options_for(std::string_view text, bool smtputf8) {
   address_options o;
-  o.utf8 = smtputf8 ? utf8_policy::smtputf8 : utf8_policy::ascii_only;
+  if (smtputf8 && !is_plain_text(text)) o.utf8 = utf8_policy::smtputf8;
   return o;
+}
+
+// The commands are read into the place from which they are returned: to copy what was written an
+// instant ago costs more than to read it.
+inline errc read_mail(std::string_view argument, const parse_options& options, mail_command& m) {
+  const auto text = after_prefix(argument, "FROM:");
+  if (!text) return errc::bad_argument;
+  // RFC 6531 §3.4: SMTPUTF8 stands behind the address that it allows, so that the path is read with
+  // UTF-8 where the extension is offered, and refused afterwards if the parameter is missing.
+  const bool offered = options.offered.has(extension::smtputf8);
+  const auto path = read_reverse_path(*text, options_for(*text, offered));
+  if (!path) return path.error();
+  m.reverse_path = *path;
+  const auto rest = after_path(*text, path->size);
+  if (!rest) return rest.error();
+  const errc e = parse_mail_parameters(*rest, options, offered, m.parameters);
+  if (e != no_error) return e;
+  return m.reverse_path.box.utf8 && !m.parameters.smtputf8 ? errc::non_ascii_address : no_error;
+}
+
+inline errc read_rcpt(std::string_view argument, const parse_options& options, bool smtputf8,
+                      rcpt_command& r) {
+  const auto text = after_prefix(argument, "TO:");
+  if (!text) return errc::bad_argument;
+  const auto path = read_forward_path(*text, options_for(*text, smtputf8));
+  if (!path) return path.error();
+  r.forward_path = *path;
+  auto rest = after_path(*text, path->size);
+  if (!rest) return rest.error();
+  for (std::size_t count = 0; !rest->empty(); ++count) {
+    if (count == options.max_parameters) return errc::too_many_parameters;
+    const auto p = take_parameter(*rest, smtputf8);
+    if (!p) return p.error();
+    const errc e = apply_rcpt_parameter(*p, options, smtputf8, r.parameters);
+    if (e != no_error) return e;
+  }
+  return no_error;
 }
 
 }  // namespace detail
@@ -92,41 +139,18 @@ GATEPOST_DECL result<command_line> parse_command(std::string_view line) {
 
 GATEPOST_DECL result<mail_command> parse_mail(std::string_view argument,
                                               const parse_options& options) {
-  const auto text = detail::after_prefix(argument, "FROM:");
-  if (!text) return errc::bad_argument;
-  // RFC 6531 §3.4: SMTPUTF8 stands behind the address that it allows, so that the path is read with
-  // UTF-8 where the extension is offered, and refused afterwards if the parameter is missing.
-  const bool offered = options.offered.has(extension::smtputf8);
-  const auto path = read_reverse_path(*text, detail::options_for(offered));
-  if (!path) return path.error();
-  const auto rest = detail::after_path(*text, path->size);
-  if (!rest) return rest.error();
-
-  mail_command m{*path, {}};
-  const errc e = detail::parse_mail_parameters(*rest, options, offered, m.parameters);
-  if (e != detail::no_error) return e;
-  if (path->box.utf8 && !m.parameters.smtputf8) return errc::non_ascii_address;
-  return m;
+  result<mail_command> command = mail_command{};
+  const errc e = detail::read_mail(argument, options, *command);
+  if (e != detail::no_error) command = e;
+  return command;
 }
 
 GATEPOST_DECL result<rcpt_command> parse_rcpt(std::string_view argument,
                                               const parse_options& options, bool smtputf8) {
-  const auto text = detail::after_prefix(argument, "TO:");
-  if (!text) return errc::bad_argument;
-  const auto path = read_forward_path(*text, detail::options_for(smtputf8));
-  if (!path) return path.error();
-  auto rest = detail::after_path(*text, path->size);
-  if (!rest) return rest.error();
-
-  rcpt_command r{*path, {}};
-  for (std::size_t count = 0; !rest->empty(); ++count) {
-    if (count == options.max_parameters) return errc::too_many_parameters;
-    const auto p = detail::take_parameter(*rest, smtputf8);
-    if (!p) return p.error();
-    const errc e = detail::apply_rcpt_parameter(*p, options, smtputf8, r.parameters);
-    if (e != detail::no_error) return e;
-  }
-  return r;
+  result<rcpt_command> command = rcpt_command{};
+  const errc e = detail::read_rcpt(argument, options, smtputf8, *command);
+  if (e != detail::no_error) command = e;
+  return command;
 }
 
 GATEPOST_DECL result<bdat_command> parse_bdat(std::string_view argument) {

@@ -74,14 +74,20 @@ struct parameter {
   bool has_value = false;
 };
 
+// The next parameter, taken off `rest` with the blanks behind it.
 inline result<parameter> take_parameter(std::string_view& rest, bool utf8) {
-  const std::string_view word = take_word(rest);
-  const std::size_t equals = word.find('=');
-  parameter p{word.substr(0, equals), {}, equals != std::string_view::npos};
-  if (p.has_value) p.value = word.substr(equals + 1);
+  std::size_t end = 0;
+  while (end < rest.size() && !is_blank(rest[end]) && rest[end] != '=') ++end;
+  parameter p{rest.substr(0, end), {}, end < rest.size() && rest[end] == '='};
+  rest.remove_prefix(end + (p.has_value ? 1 : 0));
+  if (!p.has_value) {
+    take_word(rest);
+    return p;
+  }
   // RFC 4954 §5 and RFC 3461 allow "=" nowhere else, but AUTH=<> and the like hold what a value
   // may.
-  if (p.has_value && !is_value(p.value, utf8)) return errc::bad_parameter;
+  p.value = take_word(rest);
+  if (!is_value(p.value, utf8)) return errc::bad_parameter;
   return p;
 }
 

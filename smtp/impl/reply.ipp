@@ -10,23 +10,29 @@
 namespace gatepost::smtp {
 namespace detail {
 
-inline void append_number(std::string& out, unsigned value) {
-  char digits[10];
-  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
-  out.append(digits, end);
+// Where the digits end that were written at `to`. Nearly all numbers of replies have one digit.
+inline char* write_number(char* to, unsigned value) {
+  if (value < 10) {
+    *to = static_cast<char>('0' + value);
+    return to + 1;
+  }
+  return std::to_chars(to, to + 10, value).ptr;
 }
 
 // "250-2.1.0 " or "250 2.1.0 ".
 inline void append_prefix(std::string& out, int code, enhanced_code enhanced, bool last) {
-  append_number(out, static_cast<unsigned>(code));
-  out.push_back(last ? ' ' : '-');
-  if (enhanced.empty()) return;
-  append_number(out, enhanced.klass);
-  out.push_back('.');
-  append_number(out, enhanced.subject);
-  out.push_back('.');
-  append_number(out, enhanced.detail);
-  out.push_back(' ');
+  char prefix[64];
+  char* end = write_number(prefix, static_cast<unsigned>(code));
+  *end++ = last ? ' ' : '-';
+  if (!enhanced.empty()) {
+    end = write_number(end, enhanced.klass);
+    *end++ = '.';
+    end = write_number(end, enhanced.subject);
+    *end++ = '.';
+    end = write_number(end, enhanced.detail);
+    *end++ = ' ';
+  }
+  out.append(prefix, end);
 }
 
 // As much of `line` as fits, without half a UTF-8 sequence at its end.

@@ -41,7 +41,10 @@ class session_model {
     const std::string greeting = next_reply();
     rejected_ = greeting.starts_with("554");
     while (!over_ && one_command()) continue;
-    // All that was said belongs to something, unless it is the last word of all.
+    // All that was said belongs to something: the fault of a line that has not ended is told, once,
+    // and there may be the last word of all.
+    if (!over_ && more_replies() && replies_[next_].starts_with("500") && unfinished_is_faulty())
+      next_reply();
     if (!over_ && more_replies()) FUZZ_CHECK(next_reply().starts_with("421") && closed_);
     FUZZ_CHECK(!more_replies());
     return texts_;
@@ -99,6 +102,16 @@ class session_model {
       good = good && (u >= 32 || c == '\t') && u != 127;
     }
     return line;
+  }
+
+  // What is left has no line end, and something in it that no line may have.
+  bool unfinished_is_faulty() const {
+    const std::string_view rest = client_.substr(at_);
+    for (std::size_t i = 0; i < rest.size(); ++i) {
+      const bool bare_cr = rest[i] == '\r' && i + 1 < rest.size() && rest[i + 1] != '\n';
+      if (bare_cr || rest[i] == '\n' || rest[i] == '\0') return true;
+    }
+    return rest.size() >= std::min(settings_.command_line, settings_.auth_line);
   }
 
   static std::string word_of(std::string_view& line) {
