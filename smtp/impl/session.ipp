@@ -15,6 +15,10 @@
 #include "smtp/impl/session_reading.ipp"
 
 namespace gatepost::smtp {
+
+// Octets of memory for replies that a session keeps until its first message.
+inline constexpr std::size_t most_kept_output = 200;
+
 GATEPOST_DECL std::string_view to_string(session_end e) {
   switch (e) {
     case session_end::open: return "open";
@@ -94,6 +98,8 @@ GATEPOST_DECL void session::sent(std::size_t octets) {
   if (sent_ < output_.size()) return;
   output_.clear();
   sent_ = 0;
+  // No other reply is as long as EHLO's, and who says nothing after it is not worth the memory.
+  if (facts_.transactions == 0 && output_.capacity() > most_kept_output) std::string().swap(output_);
 }
 
 GATEPOST_DECL void session::lost(session_end why) {
