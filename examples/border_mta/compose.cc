@@ -129,6 +129,7 @@ problems read_config(const config_source& from, config& into) {
   for (const config_error& e : parsed.errors) wrong.push_back(e.text());
   if (!wrong.empty()) return wrong;
   into = std::move(parsed.value);
+  if (!from.listen.empty()) into.listeners = {smtp::listener{.address = from.listen}};
   return wrong;
 }
 
@@ -150,6 +151,23 @@ problems load_certificates(const config& c, smtp::server_context& into) {
   return {};
 }
 
+namespace {
+
+// What stands against Maildirs below this folder; empty: nothing. One that is absent will be made.
+std::string why_no_maildirs(const std::string& folder) {
+  struct ::stat status{};
+  if (::stat(folder.c_str(), &status) != 0) {
+    if (errno == ENOENT) return {};
+    return folder + ": " + std::strerror(errno) + "; name another folder";
+  }
+  if (!S_ISDIR(status.st_mode)) return folder + ": is no folder; name another one";
+  if (::access(folder.c_str(), W_OK | X_OK) == 0) return {};
+  return folder + ": " + std::strerror(errno) + "; run: chown " + std::to_string(::geteuid()) +
+         " " + folder;
+}
+
+}  // namespace
+
 problems load_routes(const config& c, routing::route_map& into) {
   problems wrong;
   std::string file;
@@ -166,6 +184,9 @@ problems load_routes(const config& c, routing::route_map& into) {
     wrong.push_back(p.line > lines ? c.complaint(key, p.what)
                                    : c.routes.file + ':' + std::to_string(p.line) + ": " + p.what);
   }
+  if (const std::string why = why_no_maildirs(c.routes.maildirs);
+      !why.empty() && routes_text(c.routes, file).find("maildir:" + c.routes.maildirs) != file.npos)
+    wrong.push_back(c.complaint("routes.maildirs", why));
   return wrong;
 }
 

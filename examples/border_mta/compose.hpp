@@ -25,8 +25,9 @@ using problems = std::vector<std::string>;
 
 // Where a configuration comes from.
 struct config_source {
-  std::string file;  // empty: the built-in one
-  std::string base;  // what relative paths are under; whole
+  std::string file;         // empty: the built-in one
+  std::string base;         // what relative paths are under; whole
+  std::string listen = {};  // where to listen instead of what it says; empty: what it says
 
   const char* name() const { return file.empty() ? "the built-in configuration" : file.c_str(); }
 };

@@ -239,7 +239,10 @@ problems find_base(const command_line& how, config_source& from) {
   } else if (!from.file.empty()) {
     from.base = std::filesystem::absolute(from.file, error).lexically_normal().parent_path();
   } else if (how.what == command_line::task::run) {
-    from.base = std::filesystem::temp_directory_path(error) / "border_mta.XXXXXX";
+    const std::filesystem::path temporary = std::filesystem::temp_directory_path(error);
+    if (error)
+      return {"TMPDIR: " + error.message() + "; mend it, or name another folder with --dir"};
+    from.base = temporary / "border_mta.XXXXXX";
     if (::mkdtemp(from.base.data()) == nullptr)
       return {from.base + ": a folder cannot be made here; name another with --dir"};
   } else {
@@ -249,7 +252,7 @@ problems find_base(const command_line& how, config_source& from) {
 }
 
 int run(const command_line& how) {
-  config_source from{how.config_file, {}};
+  config_source from{.file = how.config_file, .base = {}, .listen = how.listen};
   if (how.what == command_line::task::print && how.config_file.empty()) {
     std::cout << default_config;
     return good;
@@ -262,7 +265,6 @@ int run(const command_line& how) {
     return good;
   }
   complete(c);
-  if (!how.listen.empty()) c.listeners = {smtp::listener{.address = how.listen}};
   switch (how.what) {
     case command_line::task::check: return check(c, from);
     case command_line::task::run: return serve(c, from, how);

@@ -39,15 +39,18 @@ void reloadable::reload(const config& running, const config_source& from, smtp::
   const bool made = now.tls.options.certificates.empty();
   routing::route_map fresh;
   if (wrong.empty()) wrong = load_routes(now, fresh);
-  if (wrong.empty() && !made) wrong = load_certificates(now, certificates);
-  if (wrong.empty())
-    if (const smtp::load_outcome loaded = client_tls.load(now.relay.tls); !loaded)
+  // Tried first, so that nothing is in use yet when something is wrong.
+  if (smtp::client_context trial; wrong.empty())
+    if (const smtp::load_outcome loaded = trial.load(now.relay.tls); !loaded)
       wrong.push_back(now.complaint("relay.tls", loaded.error));
+  if (wrong.empty() && !made) wrong = load_certificates(now, certificates);
   for (const std::string& p : wrong) log.note(smtp::log_level::error, "reload", p);
   if (!wrong.empty())
     return log.note(smtp::log_level::error, "reload",
                     "nothing was loaded; what ran before goes on");
 
+  if (const smtp::load_outcome loaded = client_tls.load(now.relay.tls); !loaded)
+    log.note(smtp::log_level::error, "reload", now.complaint("relay.tls", loaded.error));
   routes.replace(std::move(fresh));
   if (relay_domains != nullptr) relay_domains->replace(now.checks.relay_domains.options.domains);
   log.note(smtp::log_level::info, "reload", "certificates and routes were loaded");

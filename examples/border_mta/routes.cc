@@ -43,7 +43,9 @@ std::string routes_text(const routes_section& r, std::string_view file) {
   for (std::size_t at = all.find(mark); at != all.npos; at = all.find(mark, at)) {
     const bool word = at != 0 && is_blank(all[at - 1]);
     at += mark.size();
-    if (word && at < all.size() && all[at] != '/') all.insert(at, r.maildirs + '/');
+    const bool relative =
+        at < all.size() && all[at] != '/' && all[at] != '\n' && !is_blank(all[at]);
+    if (word && relative) all.insert(at, r.maildirs + '/');
   }
   return all;
 }

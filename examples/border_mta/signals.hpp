@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 
+#include <atomic>
 #include <csignal>
 #include <functional>
 #include <initializer_list>
@@ -35,24 +36,29 @@ class signals {
 
   // Signals that came earlier are told at once.
   void start(std::function<void(int)> call) {
-    thread_ = std::thread([set = set_, call = std::move(call)] {
+    thread_ = std::thread([this, call = std::move(call)] {
       int number = 0;
-      while (::sigwait(&set, &number) == 0 && number != leave) call(number);
+      while (::sigwait(&set_, &number) == 0 && !leaving_) {
+        // Anybody may send it to the process, but it means nothing to us.
+        if (number != leave) call(number);
+      }
     });
   }
 
   // No more calls; waits for one that is going on.
   void stop() {
     if (!thread_.joinable()) return;
+    leaving_ = true;
     ::pthread_kill(thread_.native_handle(), leave);
     thread_.join();
   }
 
  private:
-  // Sent to the thread alone, to end it.
+  // Sent to the thread alone, to wake it.
   static constexpr int leave = SIGUSR2;
 
   sigset_t set_;
+  std::atomic<bool> leaving_ = false;
   std::thread thread_;
 };
 

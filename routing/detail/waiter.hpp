@@ -4,8 +4,8 @@
 // coroutine is ever owned by the other thread: a frame may be destroyed, and its io_context with
 // it, while the work goes on; finish() then says that nobody waits any more.
 //
-// A batch of answers is one post to each io_context, not one for every answer: the thread that works
-// and the one that waits would fight for the context's lock.
+// A batch of answers is one post to each io_context, not one for every answer: the thread that
+// works and the one that waits would fight for the context's lock.
 #ifndef GATEPOST_ROUTING_DETAIL_WAITER_HPP
 #define GATEPOST_ROUTING_DETAIL_WAITER_HPP
 

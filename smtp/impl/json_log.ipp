@@ -7,6 +7,8 @@
 #include <spdlog/sinks/stdout_sinks.h>
 
 #include <chrono>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "smtp/json_log.hpp"
@@ -135,6 +137,11 @@ GATEPOST_DECL std::unique_ptr<json_log> json_log::open(const json_log_options& o
 }
 
 GATEPOST_DECL std::string json_log::reopen() {
+  // spdlog would make the folder, open to everybody.
+  const std::filesystem::path folder = std::filesystem::path(options_.file).parent_path();
+  std::error_code ignored;
+  if (!folder.empty() && !std::filesystem::is_directory(folder, ignored))
+    return "cannot write the log: " + folder.string() + ": there is no such folder; make it first";
   try {
     output_->use(options_.file);
   } catch (const spdlog::spdlog_ex& e) {

@@ -99,7 +99,8 @@ GATEPOST_DECL void session::sent(std::size_t octets) {
   output_.clear();
   sent_ = 0;
   // No other reply is as long as EHLO's, and who says nothing after it is not worth the memory.
-  if (facts_.transactions == 0 && output_.capacity() > most_kept_output) std::string().swap(output_);
+  if (facts_.transactions == 0 && output_.capacity() > most_kept_output)
+    std::string().swap(output_);
 }
 
 GATEPOST_DECL void session::lost(session_end why) {

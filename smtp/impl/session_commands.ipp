@@ -55,8 +55,10 @@ GATEPOST_DECL const session::handler_row* session::find_handler(smtp::verb v) {
       {verb::rset, &session::on_rset, {}, false, true},
       {verb::noop, &session::on_noop, {}, true, true},
       {verb::quit, &session::on_quit, {}, true, false},
-      {verb::vrfy, &session::on_vrfy, extension::vrfy, false, true, utf8_use::with_smtputf8},
-      {verb::expn, &session::on_vrfy, extension::expn, false, true, utf8_use::with_smtputf8},
+      // RFC 5321 §4.5.1 wants VRFY, and §7.3 252 from who has switched them off: what the channel
+      // says of them is said by EHLO alone.
+      {verb::vrfy, &session::on_vrfy, {}, false, true, utf8_use::with_smtputf8},
+      {verb::expn, &session::on_vrfy, {}, false, true, utf8_use::with_smtputf8},
       {verb::help, &session::on_help, extension::help, false, true},
       {verb::starttls, &session::on_starttls, extension::starttls, true, true},
       {verb::auth, &session::on_auth, extension::auth, false, true},
@@ -95,10 +97,13 @@ GATEPOST_DECL void session::handle(std::string_view line) {
   }
   if (const fixed_reply* why = objection_to(*c, *row)) {
     bad_command(*why);
-    return;
+  } else {
+    if (row->idle) count_idle_command();
+    if (!closed()) (this->*row->handle)(*c);
   }
-  if (row->idle) count_idle_command();
-  if (!closed()) (this->*row->handle)(*c);
+  // RFC 2920 §3.1: DATA ends a group of commands. What follows one that is refused is text that did
+  // not wait for 354, and must not be read as commands.
+  if (c->verb == verb::data && !question_ && !input_.empty()) close_session(session_end::protocol);
 }
 
 // What stands against this command, here and now.

@@ -105,6 +105,8 @@ class run {
         return engine_.tls_started();
       case action_kind::close:
         FUZZ_CHECK(!engine_.envelope().active());
+        // As by what stands in one segment with a DATA that is refused.
+        if (engine_.ended_by() == session_end::protocol) depends_ = true;
         hear();
         closed_ = true;
         going_ = false;

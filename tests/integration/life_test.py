@@ -174,6 +174,38 @@ class Life(harness.Test):
         session.close()
         self.assertEqual(old, new)
 
+    @harness.needs("openssl")
+    def test_reload_is_all_or_nothing(self):
+        harness.certificate(self.folder, "mx")
+        config = harness.CONFIG.replace(
+            "self_signed = true", 'certificates = [{ chain = "mx.pem", key = "mx.key" }]')
+        mta = self.border_mta(config)
+        session, old = self.certificate_of(mta.port)
+        session.close()
+        harness.certificate(self.folder, "mx")
+        mta.config.write_text(config + '[relay.tls]\nca_file = "none.pem"\n', encoding="utf-8")
+        mta.signal(signal.SIGHUP)
+        mta.log.wait("the error", lambda line: "none.pem" in line)
+        mta.log.wait("what follows from it", lambda line: "what ran before goes on" in line)
+        session, new = self.certificate_of(mta.port)
+        session.close()
+        self.assertEqual(old, new)
+
+    def test_other_signals_leave_it_as_it_is(self):
+        mta = self.border_mta()
+        mta.signal(signal.SIGUSR2)  # means nothing
+        mta.signal(signal.SIGHUP)
+        mta.log.wait("the reload", lambda line: "certificates and routes were loaded" in line)
+        self.assertEqual(mta.stop(), 0)
+
+    def test_reload_beside_an_address_of_the_command_line(self):
+        mta = harness.BorderMta(self.folder, None, built_in=True)
+        self.addCleanup(mta.kill)
+        mta.signal(signal.SIGHUP)
+        mta.log.wait("the reload", lambda line: "certificates and routes were loaded" in line)
+        self.assertEqual(mta.stop(), 0)
+        self.assertNotIn("need a restart", "\n".join(mta.log.all()))
+
     def test_reload_of_routes(self):
         mta = self.border_mta()
         with harness.Conversation(mta.port) as client:

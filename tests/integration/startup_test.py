@@ -75,6 +75,14 @@ class Startup(harness.Test):
         self.fails(harness.CONFIG.replace("[routes]", '[routes]\nfile = "routes"\n').replace(
             '"example.test  maildir:{local}",', ""), self.folder / "routes:3: ", "teleport")
 
+    def test_maildir_without_a_path(self):
+        self.fails(harness.CONFIG.replace("maildir:{local}", "maildir:"), "c.toml:11:3: routes.rules: ",
+                   "begin with a slash")
+
+    def test_maildirs_in_no_folder(self):
+        (self.folder / "mail").write_text("", encoding="utf-8")
+        self.fails(harness.CONFIG, "routes.maildirs: ", self.folder / "mail: is no folder")
+
     def test_absent_routes_file(self):
         self.fails(harness.CONFIG.replace("[routes]", '[routes]\nfile = "routes"'),
                    "c.toml:9:8: routes.file: ", self.folder / "routes: cannot be read: ")
@@ -168,6 +176,9 @@ class Startup(harness.Test):
         (self.folder / "log").mkdir()
         self.fails(harness.CONFIG + '[log]\nfile = "log"\n', f"c.toml:{LAST + 2}:8: log.file: ",
                    "cannot write the log", self.folder / "log", "Is a directory")
+        self.fails(harness.CONFIG + '[log]\nfile = "no/log"\n', f"c.toml:{LAST + 2}:8: log.file: ",
+                   self.folder / "no", "there is no such folder; make it first")
+        self.assertFalse((self.folder / "no").exists())
 
     # --- Without a configuration --------------------------------------------------------------
 

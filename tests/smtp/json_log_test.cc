@@ -110,7 +110,7 @@ TEST_F(json_log_test, a_file_that_cannot_be_written_is_named) {
   options_.file = "/proc/no/such/log";
   std::string problem;
   EXPECT_EQ(json_log::open(options_, problem), nullptr);
-  EXPECT_THAT(problem, HasSubstr("/proc/no/such/log"));
+  EXPECT_THAT(problem, HasSubstr("/proc/no/such: there is no such folder"));
 }
 
 TEST_F(json_log_test, transcripts_by_network_and_by_share) {

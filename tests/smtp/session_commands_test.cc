@@ -204,10 +204,29 @@ TEST(session_commands, what_is_not_offered_gets_502) {
   settings.extensions = {};
   script t(settings);
   t.server("220 ").client("EHLO client.example\r\n").server("250 ");
-  for (const std::string command : {"VRFY a", "EXPN a", "HELP", "STARTTLS", "AUTH PLAIN", "ETRN a",
-                                    "XCLIENT ADDR=192.0.2.1", "XFORWARD NAME=a"})
+  for (const std::string command :
+       {"HELP", "STARTTLS", "AUTH PLAIN", "ETRN a", "XCLIENT ADDR=192.0.2.1", "XFORWARD NAME=a"})
     t.client(command + "\r\n").server("502 Command not implemented\r\n");
   t.client("QUIT\r\n").server("221 ").closed();
+  EXPECT_EQ(t.check(), "");
+}
+
+// RFC 5321 §7.3: "If a site disables these commands for security reasons, the SMTP server MUST
+// return a 252 response".
+TEST(session_commands, vrfy_and_expn_that_are_off_get_252) {
+  channel settings = mx();
+  settings.extensions = {};
+  script t(settings);
+  t.server("220 ")
+      .client("EHLO client.example\r\n")
+      .server("250 ")
+      .client("VRFY a\r\n")
+      .server("252 Cannot VRFY user; send some mail, I'll try my best\r\n")
+      .client("EXPN list\r\n")
+      .server("252 ")
+      .client("QUIT\r\n")
+      .server("221 ")
+      .closed();
   EXPECT_EQ(t.check(), "");
 }
 

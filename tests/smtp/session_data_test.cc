@@ -282,6 +282,27 @@ TEST(session_data, text_that_did_not_wait_is_no_command) {
   EXPECT_EQ(s.play().facts.transactions, 1U);
 }
 
+// The same where it is the order of commands that refuses DATA, or its argument.
+TEST(session_data, text_behind_a_data_that_is_out_of_order_is_no_command) {
+  for (const std::string ahead : {"DATA\r\n", "MAIL FROM:<a@b.example>\r\nDATA\r\n"}) {
+    script s = greeted();
+    s.client(ahead + "RSET\r\nMAIL FROM:<evil@example.test>\r\n");
+    if (ahead.starts_with("MAIL")) s.server("250 2.1.0 ");
+    s.server("503 5.5.1 ");
+    if (ahead.starts_with("MAIL")) s.resets();
+    s.closed(session_end::protocol);
+    // What came in one segment is the point: no splits.
+    EXPECT_EQ(s.check_lost_at_every_step(), "") << ahead;
+    EXPECT_EQ(s.play().facts.transactions, ahead.starts_with("MAIL") ? 1U : 0U);
+  }
+  script s = addressed();
+  s.client("DATA now\r\nMAIL FROM:<evil@example.test>\r\n")
+      .server("501 5.5.4 ")
+      .resets()
+      .closed(session_end::protocol);
+  EXPECT_EQ(s.check_lost_at_every_step(), "");
+}
+
 // --- RFC 2920 §5
 // -------------------------------------------------------------------------------------
 

@@ -76,7 +76,7 @@ inline std::optional<std::string> read_pem_file(const std::string& file, const c
   if (fd.value() < 0 || ::fstat(fd.value(), &status) != 0) {
     outcome.error = why_not_open(file, what, errno);
   } else if (!S_ISREG(status.st_mode)) {
-    outcome.error = file + ": " + what + " is not a regular file";
+    outcome.error = file + ": " + what + " is not a regular file; name the file itself";
   } else if (!read_all(fd.value(), text)) {
     outcome.error = why_not_open(file, what, errno);
   }
@@ -113,7 +113,8 @@ inline std::string why_no_match(const std::string& chain_source, const std::stri
              " of that file, which has to be the first";
     }
   }
-  return text + " (" + text_of(X509_get_subject_name(chain.front().get())) + ")";
+  return text + " (" + text_of(X509_get_subject_name(chain.front().get())) +
+         "); name the two that were issued together";
 }
 
 // Expired, not valid yet, and chains that clients would have to guess at.

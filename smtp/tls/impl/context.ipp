@@ -37,7 +37,9 @@ inline bool set_ciphers(tls_snapshot& made, const std::string& wanted, load_outc
       made.min_version < tls_version::tls_1_2 ? compatible_tls_ciphers : modern_tls_ciphers;
   const char* list = wanted.empty() ? fallback : wanted.c_str();
   if (SSL_CTX_set_strict_cipher_list(made.ctx.get(), list)) return true;
-  outcome.error = "TLS ciphers \"" + wanted + "\": a name in it is not known, or none is left";
+  outcome.error = "TLS ciphers \"" + wanted +
+                  "\": a name in it is not known, or none is left; "
+                  "leave it empty for the default";
   return false;
 }
 
