@@ -40,7 +40,11 @@ class wake_lane final : public asio::execution_context::service {
   void wake(std::shared_ptr<wait_state> state);
 
  private:
-  void shutdown() override { answered_.clear(); }
+  // The waiting coroutines go after this, so that answers still come meanwhile.
+  void shutdown() override {
+    const std::lock_guard lock(mutex_);
+    answered_.clear();
+  }
   void drain();
 
   std::mutex mutex_;
