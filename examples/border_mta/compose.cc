@@ -178,15 +178,16 @@ problems load_routes(const config& c, routing::route_map& into) {
   }
   const auto lines = static_cast<std::size_t>(std::count(file.begin(), file.end(), '\n')) +
                      (file.empty() || file.ends_with('\n') ? 0 : 1);
-  for (const route_problem& p : read_routes(routes_text(c.routes, file), into)) {
+  const std::string all = routes_text(c.routes, file);
+  for (const route_problem& p : read_routes(all, into)) {
     // Behind the lines of the file come the rules.
     const std::string key = "routes.rules[" + std::to_string(p.line - lines - 1) + ']';
     wrong.push_back(p.line > lines ? c.complaint(key, p.what)
                                    : c.routes.file + ':' + std::to_string(p.line) + ": " + p.what);
   }
-  if (const std::string why = why_no_maildirs(c.routes.maildirs);
-      !why.empty() && routes_text(c.routes, file).find("maildir:" + c.routes.maildirs) != file.npos)
-    wrong.push_back(c.complaint("routes.maildirs", why));
+  if (all.find("maildir:" + c.routes.maildirs) == all.npos) return wrong;
+  const std::string why = why_no_maildirs(c.routes.maildirs);
+  if (!why.empty()) wrong.push_back(c.complaint("routes.maildirs", why));
   return wrong;
 }
 

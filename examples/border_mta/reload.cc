@@ -49,8 +49,10 @@ void reloadable::reload(const config& running, const config_source& from, smtp::
     return log.note(smtp::log_level::error, "reload",
                     "nothing was loaded; what ran before goes on");
 
+  // Only where a file has changed since the trial.
   if (const smtp::load_outcome loaded = client_tls.load(now.relay.tls); !loaded)
-    log.note(smtp::log_level::error, "reload", now.complaint("relay.tls", loaded.error));
+    log.note(smtp::log_level::error, "reload",
+             now.complaint("relay.tls", loaded.error) + "; [relay.tls] stays as it was");
   routes.replace(std::move(fresh));
   if (relay_domains != nullptr) relay_domains->replace(now.checks.relay_domains.options.domains);
   log.note(smtp::log_level::info, "reload", "certificates and routes were loaded");

@@ -11,7 +11,6 @@
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
-#include <asio/dispatch.hpp>
 #include <asio/execution_context.hpp>
 #include <asio/post.hpp>
 #include <asio/redirect_error.hpp>
@@ -45,7 +44,7 @@ class wake_lane final : public asio::execution_context::service {
     const std::lock_guard lock(mutex_);
     answered_.clear();
   }
-  void drain();
+  void drain(const asio::any_io_executor& here);
 
   std::mutex mutex_;
   std::vector<std::shared_ptr<wait_state>> answered_;
@@ -101,7 +100,7 @@ inline void wake_lane::wake(std::shared_ptr<wait_state> state) {
     if (std::exchange(posted_, true)) return;
   }
   try {
-    asio::post(executor, [this] { drain(); });
+    asio::post(executor, [this, executor] { drain(executor); });
   } catch (...) {  // no memory: the next answer brings this one along
     const std::lock_guard lock(mutex_);
     posted_ = false;
@@ -109,17 +108,20 @@ inline void wake_lane::wake(std::shared_ptr<wait_state> state) {
   }
 }
 
-inline void wake_lane::drain() {
+inline void wake_lane::drain(const asio::any_io_executor& here) {
   std::vector<std::shared_ptr<wait_state>> answered;
   {
     const std::lock_guard lock(mutex_);
     answered.swap(answered_);
     posted_ = false;
   }
-  // At once for all but those of a strand.
   for (std::shared_ptr<wait_state>& state : answered) {
     const asio::any_io_executor executor = state->executor_;
-    asio::dispatch(executor, [state = std::move(state)] { state->wake(); });
+    if (executor == here) {
+      state->wake();
+    } else {  // of a strand
+      asio::post(executor, [state = std::move(state)] { state->wake(); });
+    }
   }
 }
 

@@ -142,6 +142,12 @@ class Life(harness.Test):
         client.socket = context.wrap_socket(client.socket, server_hostname="mx.example.test")
         return client, client.socket.getpeercert(binary_form=True)
 
+    def shown(self, port):
+        """The same, of a session that ends there."""
+        session, certificate = self.certificate_of(port)
+        session.close()
+        return certificate
+
     @harness.needs("openssl")
     def test_reload_of_certificates(self):
         harness.certificate(self.folder, "mx")
@@ -164,15 +170,12 @@ class Life(harness.Test):
         chain, _ = harness.certificate(self.folder, "mx")
         mta = self.border_mta(harness.CONFIG.replace(
             "self_signed = true", 'certificates = [{ chain = "mx.pem", key = "mx.key" }]'))
-        session, old = self.certificate_of(mta.port)
-        session.close()
+        old = self.shown(mta.port)
         chain.write_text("nonsense", encoding="utf-8")
         mta.signal(signal.SIGHUP)
         mta.log.wait("the error", lambda line: "mx.pem" in line)
         mta.log.wait("what follows from it", lambda line: "what ran before goes on" in line)
-        session, new = self.certificate_of(mta.port)
-        session.close()
-        self.assertEqual(old, new)
+        self.assertEqual(self.shown(mta.port), old)
 
     @harness.needs("openssl")
     def test_reload_is_all_or_nothing(self):
@@ -180,16 +183,13 @@ class Life(harness.Test):
         config = harness.CONFIG.replace(
             "self_signed = true", 'certificates = [{ chain = "mx.pem", key = "mx.key" }]')
         mta = self.border_mta(config)
-        session, old = self.certificate_of(mta.port)
-        session.close()
+        old = self.shown(mta.port)
         harness.certificate(self.folder, "mx")
         mta.config.write_text(config + '[relay.tls]\nca_file = "none.pem"\n', encoding="utf-8")
         mta.signal(signal.SIGHUP)
         mta.log.wait("the error", lambda line: "none.pem" in line)
         mta.log.wait("what follows from it", lambda line: "what ran before goes on" in line)
-        session, new = self.certificate_of(mta.port)
-        session.close()
-        self.assertEqual(old, new)
+        self.assertEqual(self.shown(mta.port), old)
 
     def test_other_signals_leave_it_as_it_is(self):
         mta = self.border_mta()
