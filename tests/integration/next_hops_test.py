@@ -207,8 +207,9 @@ service lmtp {{
         queue_id = self.send(mta, "bob@example.test")
         done = mta.delivery(queue_id, "delivered")
         self.assertIn("queued as", done["reply"])
-        harness.wait_until("the mail behind Postfix", self.sunk)
-        self.assertIn("\nHello\n.dot\n", self.sunk()[0])
+        # smtp-sink makes the file before it writes it.
+        harness.wait_until("the mail behind Postfix, whole",
+                           lambda: any("\nHello\n.dot\n" in mail for mail in self.sunk()))
 
     def postfix(self, sink):
         base, port = self.folder / "postfix", harness.free_port()
