@@ -18,6 +18,7 @@
 
 #include "smtp/config.hpp"
 #include "smtp/ip.hpp"
+#include "smtp/limit_counters.hpp"
 #include "smtp/reply.hpp"
 
 namespace gatepost::smtp {
@@ -48,16 +49,19 @@ enum class admittance : std::uint8_t {
   network_too_fast
 };
 
-// The limit's name, for logs and counters.
-constexpr std::string_view to_string(admittance a) {
+// Of one that is not `admitted`.
+constexpr limit_kind limit_of(admittance a) {
   switch (a) {
-    case admittance::admitted: return "admitted";
-    case admittance::too_many: return "connections";
-    case admittance::too_many_of_network: return "connections_per_network";
-    case admittance::too_fast: return "sessions_per_second";
-    case admittance::network_too_fast: return "sessions_per_second_and_network";
+    case admittance::too_many_of_network: return limit_kind::connections_per_network;
+    case admittance::too_fast: return limit_kind::sessions_per_second;
+    case admittance::network_too_fast: return limit_kind::sessions_per_second_and_network;
+    default: return limit_kind::connections;
   }
-  return "?";
+}
+
+// The limit's name, for logs.
+constexpr std::string_view to_string(admittance a) {
+  return a == admittance::admitted ? "admitted" : to_string(limit_of(a));
 }
 
 // What the client is told.

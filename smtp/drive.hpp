@@ -20,6 +20,7 @@
 #include "smtp/config.hpp"
 #include "smtp/delivery.hpp"
 #include "smtp/header_collector.hpp"
+#include "smtp/limit_counters.hpp"
 #include "smtp/memory_budget.hpp"
 #include "smtp/observer.hpp"
 #include "smtp/policy.hpp"
@@ -39,7 +40,8 @@ struct session_services {
   // Asked after a TLS handshake and after AUTH: the settings to go on with, which outlive the
   // session; nullptr: those that it began with. Empty: it is never asked.
   std::function<const channel*(const session_facts&)> channel_for = {};
-  memory_budget* memory = nullptr;  // none: messages in flight have no common bound
+  memory_budget* memory = nullptr;     // none: messages in flight have no common bound
+  limit_counters* counters = nullptr;  // none: limits that are reached are not counted
   std::chrono::system_clock::time_point (*now)() = &std::chrono::system_clock::now;
 };
 
@@ -69,24 +71,33 @@ class session_driver final : private busy_watch, private transcript_tap {
 
   // --- Actions
   // ------------------------------------------------------------------------------------
+  // Those that end in _now do it where nothing need be waited for; most of the time nothing need,
+  // and a coroutine is saved. False: the other one is to be called.
+  bool read_now();
+  bool receive_now();
   asio::awaitable<void> read(std::chrono::milliseconds at_most);
   void received(std::size_t octets);
+  bool flush_now();
   asio::awaitable<void> flush();
-  bool write_out();
   asio::awaitable<void> pause(std::chrono::milliseconds wait);
+  bool ask_now(smtp::stage s);
   asio::awaitable<void> ask(smtp::stage s);
   asio::awaitable<void> authenticate(std::string response);
   asio::awaitable<void> start_delivery(std::string node);
   asio::awaitable<void> start_tls();
   asio::awaitable<void> take_body(std::string_view text);
+  asio::awaitable<void> take_body_by_policy(std::string_view text, bool header_ends);
   void over(const reply* said);
 
   // --- Questions
   // ----------------------------------------------------------------------------------
+  asio::awaitable<void> ask_policy_only(smtp::stage s);
   asio::awaitable<verdict> ask_policy(smtp::stage s);
-  asio::awaitable<verdict> ask_recipient();
-  asio::awaitable<verdict> ask_data();
+  asio::awaitable<void> ask_recipient();
+  asio::awaitable<void> ask_data();
+  asio::awaitable<verdict> begin_message();
   asio::awaitable<void> ask_message();
+  void answer(const verdict& v);
   asio::awaitable<verdict> judge_message();
   verdict threw(std::string_view where);
   void complain(std::string_view where);
@@ -96,6 +107,7 @@ class session_driver final : private busy_watch, private transcript_tap {
 
   // --- Message
   // ------------------------------------------------------------------------------------
+  bool header_is_fine();
   asio::awaitable<void> header_complete();
   asio::awaitable<void> look_at(std::string_view text);
   asio::awaitable<void> write(std::string_view text);
@@ -104,9 +116,10 @@ class session_driver final : private busy_watch, private transcript_tap {
   judgement judge(const verdict& v) const;
   void log_left_out(const verdict& v, const judgement& j) const;
   asio::awaitable<void> carry_out(const verdict& v);
-  asio::awaitable<delivery_outcome> commit(const verdict& v, const judgement& j);
+  bool answer_undelivered(const judgement& j);
+  disposition disposition_of(const verdict& v, const judgement& j) const;
   asio::awaitable<void> revoke();
-  void fill_replies(const delivery_outcome& outcome, judgement& j) const;
+  void fill_replies(delivery_outcome& outcome, judgement& j) const;
   void write_edits(const verdict& v, header_edits& edits) const;
   std::string received_field() const;
   void answer_message(std::string_view result, std::string_view queue_id, const reply& said,
@@ -145,9 +158,8 @@ class session_driver final : private busy_watch, private transcript_tap {
   time_point message_started_{};                // its first octet; the epoch: there was none
   std::uint64_t message_octets_ = 0;            // on the wire
   std::chrono::nanoseconds message_waited_{0};  // for the client, since its first octet
-  bool ignores_body_ = false;
-  bool reported_ = false;    // to the observer
-  bool committing_ = false;  // it is being made durable, or revoked after that
+  bool reported_ = false;                       // to the observer
+  bool committing_ = false;                     // it is being made durable, or revoked after that
 
   // Of converse(). Its coroutine holds on to it as well, which may outlive this.
   std::shared_ptr<asio::cancellation_signal> cancel_;

@@ -91,8 +91,8 @@ class extension_set {
 };
 
 // What a public server offers unless its channel says otherwise. Not in it: BINARYMIME (few next
-// hops take it), AUTH, PRDR, XCLIENT, XFORWARD, ETRN, VRFY and EXPN (they tell strangers who
-// exists).
+// hops take it), AUTH, PRDR, XCLIENT, XFORWARD, ETRN, VRFY and EXPN (which are answered by 252, and
+// tell nobody who exists).
 inline constexpr extension_set default_extensions{
     extension::pipelining, extension::size,     extension::eightbitmime,
     extension::smtputf8,   extension::chunking, extension::enhancedstatuscodes,

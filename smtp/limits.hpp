@@ -24,9 +24,10 @@ struct session_limits {
   // A line of an AUTH exchange. RFC 4954 §4: 12288 fits every mechanism in use.
   std::size_t auth_line = 12288;
 
-  // A line of message text with CRLF. RFC 5321 §4.5.3.1.6 asks for 1000, and real mail exceeds it;
-  // 0 is no limit at all.
-  std::size_t text_line = 0;
+  // A line of message text with CRLF, before dot-stuffing. RFC 5321 §4.5.3.1.6: 1000; who sends
+  // more breaks RFC 5322 §2.1.1, and the next hop may refuse it or fold it, which breaks
+  // signatures. 0 is no limit, for channels whose devices cannot be mended.
+  std::size_t text_line = 1000;
 
   // A whole message. RFC 5321 §4.5.3.1.7 asks for 64 KiB. 50 MiB is what large providers take.
   std::uint64_t message = 50ull << 20;

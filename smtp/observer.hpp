@@ -35,6 +35,8 @@ struct session_event {
   std::uint64_t octets_in = 0;
   std::uint64_t octets_out = 0;
   std::chrono::nanoseconds duration{0};
+  // The limit or wait that ended it, where one did: "bad_commands", "command_timeout".
+  std::string_view limit = {};
 };
 
 // A check, the policy as a whole, or the delivery said something.

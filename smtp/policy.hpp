@@ -56,8 +56,9 @@ class session_policy {
   // out is to be answered soon after this, with anything.
   virtual void cancel() {}
 
-  // True where nothing would be decided by body(): the session then skips it.
-  virtual bool ignores_body() const { return false; }
+  // True where the answer at this stage is pass, and nothing is to be learnt from the question: the
+  // session may then leave it out, and saves a coroutine. Asked each time; not asked at connect.
+  virtual bool ignores(stage) const { return false; }
 };
 
 class policy {

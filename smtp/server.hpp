@@ -13,6 +13,7 @@
 
 #include <asio/io_context.hpp>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -26,6 +27,7 @@
 #include "smtp/config.hpp"
 #include "smtp/delivery.hpp"
 #include "smtp/ip.hpp"
+#include "smtp/limit_counters.hpp"
 #include "smtp/memory_budget.hpp"
 #include "smtp/observer.hpp"
 #include "smtp/policy.hpp"
@@ -83,6 +85,11 @@ struct server_counters {
   std::uint64_t refused =
       0;  // by a limit, or by what came of a PROXY header, before a session began
   std::uint64_t sessions = 0;  // now
+  // How often each limit was reached: of those that turned a connection away, ended a session, or
+  // refused a command or a message.
+  limit_counts limits{};
+
+  std::uint64_t reached(limit_kind k) const { return limits[static_cast<std::size_t>(k)]; }
 };
 
 class server {

@@ -35,6 +35,7 @@
 #include "smtp/envelope.hpp"
 #include "smtp/facts.hpp"
 #include "smtp/input_buffer.hpp"
+#include "smtp/limit_counters.hpp"
 #include "smtp/line_reader.hpp"
 #include "smtp/reply.hpp"
 #include "smtp/stage.hpp"
@@ -80,8 +81,9 @@ GATEPOST_DECL std::string_view to_string(session_end e);
 
 // What the surroundings of a session can do.
 struct session_abilities {
-  bool tls = false;   // start_tls can be done
-  bool auth = false;  // somebody answers auth_step
+  bool tls = false;                    // start_tls can be done
+  bool auth = false;                   // somebody answers auth_step
+  limit_counters* counters = nullptr;  // where limits that are reached are counted; may be none
 };
 
 // What an authenticator says of one step of an AUTH exchange.
@@ -156,6 +158,8 @@ class session {
   // Ends the session with this reply, as soon as it is sent. A question that is out needs no
   // answer.
   GATEPOST_DECL void end(const reply& last_words, session_end why);
+  // A limit was reached: it is counted. Where that ends the session, say so before end() or lost().
+  GATEPOST_DECL void reached(limit_kind k);
   // Lets a transaction in progress finish; then, or at once, 421 (RFC 5321 §3.8).
   void stop() { stopping_ = true; }
   // The settings change; how lines end, with the next one: AUTH or a certificate told who the
@@ -169,6 +173,8 @@ class session {
   const smtp::channel& settings() const { return *channel_; }
   const session_facts& facts() const { return facts_; }
   session_end ended_by() const { return ended_by_; }
+  // The limit or wait that ended the session, if one did.
+  GATEPOST_DECL std::optional<limit_kind> ended_by_limit() const;
   // For auth_step: the mechanism as the channel spells it, whether an exchange begins with this
   // step, and whether `text` is a response at all: AUTH may come without one.
   std::string_view auth_mechanism() const { return auth_mechanism_; }
@@ -216,7 +222,7 @@ class session {
   line_reader::result next_line(std::size_t limit);
   bool fault_is_new() const;
   void weigh_line(const line_reader::result& step);
-  void bad_line(line_status status);
+  void bad_line(line_status status, limit_kind line);
   void handle(std::string_view line);
   const fixed_reply* objection_to(const command_line& c, const handler_row& row) const;
   void tap_command(const command_line& c, std::string_view line);
@@ -269,6 +275,7 @@ class session {
   void tap_output(std::size_t from);
   void tap_input(std::string_view line);
   void close_session(session_end why);
+  void end_by(limit_kind k, const reply& last_words);
   void end_transaction(const reply* said = nullptr);
 
   const smtp::channel* channel_;
@@ -305,6 +312,7 @@ class session {
   ip_address first_client_;  // before any XCLIENT: the peer, or whom a PROXY header told
   session_abilities can_;
   session_end ended_by_ = session_end::open;
+  std::optional<limit_kind> limit_;                      // the last one that was reached
   smtp::protocol next_protocol_ = smtp::protocol::none;  // of the HELO that is being asked about
 
   std::optional<reply> refused_;      // the message that comes in will get this reply

@@ -110,7 +110,11 @@ class chain_session final : public smtp::session_policy {
   }
   void reset() override { state_->reset(); }
   void cancel() override { state_->stop(); }
-  bool ignores_body() const override { return state_->what().steps(smtp::stage::body).empty(); }
+  // At tls, rcpt and message more is done than to run checks: see session_state.
+  bool ignores(smtp::stage s) const override {
+    if (s == smtp::stage::tls || s == smtp::stage::rcpt || s == smtp::stage::message) return false;
+    return state_->what().steps(s).empty();
+  }
 
  private:
   std::shared_ptr<session_state> state_;

@@ -116,7 +116,7 @@ GATEPOST_DECL smtp::verdict trial::text(std::string_view all, std::size_t chunk)
   for (std::string_view rest = all; !v.negative() && !rest.empty();) {
     const std::string_view piece = rest.substr(0, chunk);
     rest.remove_prefix(piece.size());
-    if (!session().ignores_body()) v = run(session().body(piece));
+    if (!session().ignores(smtp::stage::body)) v = run(session().body(piece));
   }
   if (v.negative()) return v;
   const smtp::message_view whole{header.header, all.size()};

@@ -83,7 +83,9 @@ GATEPOST_DECL session_driver::session_driver(transport& connection, const channe
       services_(services),
       first_channel_(settings),
       engine_(settings, facts, pool,
-              {.tls = services.tls != nullptr, .auth = services.authenticator != nullptr}),
+              {.tls = services.tls != nullptr,
+               .auth = services.authenticator != nullptr,
+               .counters = services.counters}),
       view_{facts, engine_.envelope()},
       started_(connection.now()) {}
 
@@ -103,8 +105,9 @@ GATEPOST_DECL asio::awaitable<void> session_driver::run() {
   intake_.reset();
   policy_.reset();
   connection_.close();
-  services_.observer.on_session_end(
-      {facts_, ended_by(), octets_in_, octets_out_, connection_.now() - started_});
+  const auto limit = engine_.ended_by_limit();
+  services_.observer.on_session_end({facts_, ended_by(), octets_in_, octets_out_,
+                                     connection_.now() - started_, limit ? to_string(*limit) : ""});
 }
 
 GATEPOST_DECL asio::awaitable<void> session_driver::converse() {
@@ -114,10 +117,16 @@ GATEPOST_DECL asio::awaitable<void> session_driver::converse() {
   while (open) {
     const action a = engine_.next();
     switch (a.kind) {
-      case action_kind::read: co_await read(a.wait); break;
-      case action_kind::flush: co_await flush(); break;
+      case action_kind::read:
+        if (!read_now()) co_await read(a.wait);
+        break;
+      case action_kind::flush:
+        if (!flush_now()) co_await flush();
+        break;
       case action_kind::pause: co_await pause(a.wait); break;
-      case action_kind::ask: co_await ask(a.stage); break;
+      case action_kind::ask:
+        if (!ask_now(a.stage)) co_await ask(a.stage);
+        break;
       case action_kind::auth_step: co_await authenticate(std::string(a.text)); break;
       case action_kind::etrn: co_await start_delivery(std::string(a.text)); break;
       case action_kind::body: co_await take_body(a.text); break;
@@ -173,25 +182,39 @@ GATEPOST_DECL time_point session_driver::deadline_in(std::chrono::milliseconds w
   return std::min(now + wait, started_ + engine_.settings().limits.session_time);
 }
 
-GATEPOST_DECL asio::awaitable<void> session_driver::read(std::chrono::milliseconds at_most) {
-  if (!write_out()) co_await flush();
+GATEPOST_DECL bool session_driver::read_now() {
   // RFC 5321 §4.5.3.2.7: for a command, not for each octet of one.
   const bool another = std::exchange(lines_, engine_.lines()) != engine_.lines();
   if (another || !engine_.in_line()) waiting_since_.reset();
-  std::optional<time_point> deadline;  // who need not wait need not look at the clock
-  while (!engine_.closed()) {
-    const io_result r = connection_.try_read(engine_.prepare());
-    if (!r.error) co_return received(r.octets);
-    if (!r.would_block()) co_return read_failed(r.error);
+  return flush_now() && receive_now();
+}
+
+GATEPOST_DECL bool session_driver::receive_now() {
+  if (engine_.closed()) return true;
+  const io_result r = connection_.try_read(engine_.prepare());
+  if (r.would_block()) return false;
+  if (r.error)
+    read_failed(r.error);
+  else
+    received(r.octets);
+  return true;
+}
+
+// After read_now().
+GATEPOST_DECL asio::awaitable<void> session_driver::read(std::chrono::milliseconds at_most) {
+  do {
+    if (!engine_.output().empty()) {
+      co_await flush();
+      continue;
+    }
     engine_.idle();
     const time_point from = connection_.now();
     if (!waiting_since_) waiting_since_ = from;
-    if (!deadline) deadline = deadline_in(at_most, *waiting_since_);
-    const time_point until = std::min(*deadline, rate_deadline(from));
+    const time_point until = std::min(deadline_in(at_most, *waiting_since_), rate_deadline(from));
     const std::error_code waited = co_await connection_.wait(readiness::to_read, until);
     if (message_octets_ > 0) message_waited_ += connection_.now() - from;
     if (waited) co_return read_failed(waited);
-  }
+  } while (!receive_now());
 }
 
 GATEPOST_DECL void session_driver::received(std::size_t octets) {
@@ -222,15 +245,17 @@ GATEPOST_DECL void session_driver::read_failed(std::error_code why) {
   if (why == errc::cancelled) return;  // stop() woke us; the engine knows
   if (why != errc::timed_out) return engine_.lost();
   const time_point now = connection_.now();
-  if (now >= started_ + engine_.settings().limits.session_time)
+  if (now >= started_ + engine_.settings().limits.session_time) {
+    engine_.reached(limit_kind::session_time);
     return engine_.end(replies::session_too_long, session_end::timeout);
+  }
   if (now < rate_deadline(now)) return engine_.timed_out();
   ended_by_ = "too slow";
+  engine_.reached(limit_kind::min_body_rate);
   engine_.end(replies::too_slow, session_end::timeout);
 }
 
-// As far as it goes without waiting. False: something is left.
-GATEPOST_DECL bool session_driver::write_out() {
+GATEPOST_DECL bool session_driver::flush_now() {
   while (!engine_.output().empty()) {
     const io_result r = connection_.try_write(engine_.output());
     octets_out_ += r.octets;
@@ -244,11 +269,12 @@ GATEPOST_DECL bool session_driver::write_out() {
 
 GATEPOST_DECL asio::awaitable<void> session_driver::flush() {
   std::optional<time_point> deadline;
-  while (!write_out()) {
+  while (!flush_now()) {
     if (!deadline) deadline = connection_.now() + engine_.settings().limits.write_timeout;
     const std::error_code why = co_await connection_.wait(readiness::to_write, *deadline);
     // A stop() ends what is waited for; what is to be said is said nevertheless.
     if (!why || why == errc::cancelled) continue;
+    if (why == errc::timed_out) engine_.reached(limit_kind::write_timeout);
     engine_.lost(why == errc::timed_out ? session_end::timeout : session_end::client_left);
   }
 }
@@ -316,28 +342,37 @@ GATEPOST_DECL void session_driver::cancel_port() {
   cancel_->emit(asio::cancellation_type::terminal);
 }
 
+GATEPOST_DECL bool session_driver::ask_now(smtp::stage s) {
+  const bool by_others = s == smtp::stage::rcpt || s == smtp::stage::data ||
+                         s == smtp::stage::message || s == smtp::stage::connect;
+  if (by_others || !policy_->ignores(s)) return false;
+  engine_.answer(verdict::pass());
+  return true;
+}
+
 GATEPOST_DECL asio::awaitable<void> session_driver::ask(smtp::stage s) {
-  const busy watched(*this);
-  if (s == smtp::stage::message) {
-    co_await ask_message();
-    if (left_) engine_.lost();
-    co_return;
+  switch (s) {
+    case smtp::stage::rcpt: return ask_recipient();
+    case smtp::stage::data: return ask_data();
+    case smtp::stage::message: return ask_message();
+    default: return ask_policy_only(s);
   }
-  verdict v;
-  if (s == smtp::stage::rcpt)
-    v = co_await ask_recipient();
-  else if (s == smtp::stage::data)
-    v = co_await ask_data();
-  else
-    v = co_await ask_policy(s);
-  if (late_) v = verdict::defer(replies::took_too_long);
+}
+
+GATEPOST_DECL void session_driver::answer(const verdict& v) {
   if (left_)
     engine_.lost();
   else
     engine_.answer(v);
 }
 
+GATEPOST_DECL asio::awaitable<void> session_driver::ask_policy_only(smtp::stage s) {
+  const verdict v = co_await ask_policy(s);
+  answer(v);
+}
+
 GATEPOST_DECL asio::awaitable<verdict> session_driver::ask_policy(smtp::stage s) {
+  const busy watched(*this);
   verdict v;
   try {
     // XCLIENT begins the session anew, with another client.
@@ -346,12 +381,14 @@ GATEPOST_DECL asio::awaitable<verdict> session_driver::ask_policy(smtp::stage s)
   } catch (...) {
     v = threw("policy");
   }
+  if (late_) v = verdict::defer(replies::took_too_long);
   co_return v;
 }
 
-GATEPOST_DECL asio::awaitable<verdict> session_driver::ask_recipient() {
-  verdict v = co_await ask_policy(smtp::stage::rcpt);
-  if (v.negative() || left_ || late_) co_return v;
+GATEPOST_DECL asio::awaitable<void> session_driver::ask_recipient() {
+  verdict v;
+  if (!policy_->ignores(smtp::stage::rcpt)) v = co_await ask_policy(smtp::stage::rcpt);
+  if (v.negative() || left_) co_return answer(v);
   const time_point from = connection_.now();
   port_call asked(*this, "delivery");
   try {
@@ -365,18 +402,25 @@ GATEPOST_DECL asio::awaitable<verdict> session_driver::ask_recipient() {
   }
   services_.observer.on_verdict(
       {facts_, engine_.envelope(), "rcpt", "delivery", v, connection_.now() - from});
-  co_return v;
+  answer(v);
 }
 
-GATEPOST_DECL asio::awaitable<verdict> session_driver::ask_data() {
-  verdict v = co_await ask_policy(smtp::stage::data);
-  if (v.negative() || left_ || late_) co_return v;
+GATEPOST_DECL asio::awaitable<void> session_driver::ask_data() {
+  verdict v;
+  if (!policy_->ignores(smtp::stage::data)) v = co_await ask_policy(smtp::stage::data);
+  if (!v.negative() && !left_) v = co_await begin_message();
+  answer(v);
+}
+
+GATEPOST_DECL asio::awaitable<verdict> session_driver::begin_message() {
   memory_ = memory_reservation(services_.memory);
-  if (!memory_.grow_to(engine_.settings().limits.read_buffer))
+  if (!memory_.grow_to(engine_.settings().limits.read_buffer)) {
+    engine_.reached(limit_kind::memory);
     co_return verdict::defer(replies::no_storage);
+  }
+  verdict v;
   port_call asked(*this, "delivery");
   try {
-    ignores_body_ = policy_->ignores_body();
     intake_ = co_await services_.delivery.begin(view_);
   } catch (...) {
     v = threw("delivery");

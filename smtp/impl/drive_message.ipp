@@ -32,15 +32,27 @@ struct session_driver::judgement {
 
 // --- Message text --------------------------------------------------------------------------------
 
+// The caller's coroutine goes on when the text is dealt with: no frame of its own.
 GATEPOST_DECL asio::awaitable<void> session_driver::take_body(std::string_view text) {
-  if (header_.where() == header_collector::state::open &&
-      header_.add(text) != header_collector::state::open) {
+  const bool header_ends = header_.where() == header_collector::state::open &&
+                           header_.add(text) != header_collector::state::open;
+  const bool by_policy = !policy_->ignores(smtp::stage::body) ||
+                         (header_ends && !policy_->ignores(smtp::stage::header_end));
+  if (by_policy) return take_body_by_policy(text, header_ends);
+  if (header_ends) header_is_fine();
+  return write(text);
+}
+
+GATEPOST_DECL asio::awaitable<void> session_driver::take_body_by_policy(std::string_view text,
+                                                                        bool header_ends) {
+  if (header_ends) {
     const busy watched(*this);
     co_await header_complete();
     if (left_) engine_.lost();
   }
-  if (!ignores_body_ && intake_ && !engine_.closed()) co_await look_at(text);
-  if (intake_ && !engine_.closed()) co_await write(text);
+  const bool asks = !policy_->ignores(smtp::stage::body);
+  if (asks && intake_ && !engine_.closed()) co_await look_at(text);
+  co_await write(text);
 }
 
 GATEPOST_DECL asio::awaitable<void> session_driver::look_at(std::string_view text) {
@@ -59,6 +71,7 @@ GATEPOST_DECL asio::awaitable<void> session_driver::look_at(std::string_view tex
 }
 
 GATEPOST_DECL asio::awaitable<void> session_driver::write(std::string_view text) {
+  if (!intake_ || engine_.closed()) co_return;
   std::error_code failed;
   port_call asked(*this, "delivery");
   try {
@@ -79,16 +92,24 @@ GATEPOST_DECL asio::awaitable<void> session_driver::write(std::string_view text)
   refuse(full ? replies::no_storage : replies::local_error);
 }
 
-GATEPOST_DECL asio::awaitable<void> session_driver::header_complete() {
+// False: it has been refused.
+GATEPOST_DECL bool session_driver::header_is_fine() {
   if (header_.where() == header_collector::state::too_big) {
+    engine_.reached(limit_kind::header);
     refuse(replies::header_too_big);
-    co_return;
+    return false;
   }
   // RFC 5321 §6.3: the simple and safe way to find a loop.
   if (header_.hops() > engine_.settings().limits.hops) {
+    engine_.reached(limit_kind::hops);
     refuse(replies::too_many_hops);
-    co_return;
+    return false;
   }
+  return true;
+}
+
+GATEPOST_DECL asio::awaitable<void> session_driver::header_complete() {
+  if (!header_is_fine() || policy_->ignores(smtp::stage::header_end)) co_return;
   const message_view seen{header_.header(), engine_.message_size()};
   verdict v;
   try {
@@ -121,24 +142,17 @@ GATEPOST_DECL void session_driver::refuse(reply why) {
 // --- The end of a message ------------------------------------------------------------------------
 
 GATEPOST_DECL asio::awaitable<void> session_driver::ask_message() {
+  const busy watched(*this);
   if (header_.where() == header_collector::state::open) {  // a message without a body
     header_.finish();
     co_await header_complete();
   }
-  if (left_ || engine_.closed()) co_return;
-  if (refusal_) {
-    answer_message(detail::result_of(*refusal_), {}, *refusal_);
-    co_return;
-  }
-  const verdict v = co_await judge_message();
+  verdict v;
+  const bool asks = !refusal_ && !left_ && !policy_->ignores(smtp::stage::message);
+  if (asks && !engine_.closed()) v = co_await judge_message();
   // stop_now() may have said 421: the client will come again.
-  if (left_ || engine_.closed()) co_return;
-  if (v.kind() == decision::drop) {
-    report_message("refused", v.reply(), {});
-    engine_.answer(v);
-    co_return;
-  }
-  co_await carry_out(v);
+  if (!left_ && !engine_.closed()) co_await carry_out(v);
+  if (left_) engine_.lost();
 }
 
 GATEPOST_DECL asio::awaitable<verdict> session_driver::judge_message() {
@@ -153,20 +167,35 @@ GATEPOST_DECL asio::awaitable<verdict> session_driver::judge_message() {
   co_return v;
 }
 
-GATEPOST_DECL asio::awaitable<void> session_driver::carry_out(const verdict& v) {
-  judgement j = judge(v);
-  if (!j.refusal.empty()) {
+// What is over without the delivery. False: it is to have the message.
+GATEPOST_DECL bool session_driver::answer_undelivered(const judgement& j) {
+  if (!j.refusal.empty())
     answer_message(detail::result_of(j.refusal), {}, j.refusal, j.each);
-    co_return;
+  else if (j.takers.empty())  // somebody's copy is discarded, and nobody else gets one
+    intake_.reset(), answer_message("discarded", {}, replies::ok, j.each);
+  else
+    return false;
+  return true;
+}
+
+GATEPOST_DECL asio::awaitable<void> session_driver::carry_out(const verdict& v) {
+  if (refusal_) co_return answer_message(detail::result_of(*refusal_), {}, *refusal_);
+  if (v.kind() == decision::drop) {
+    report_message("refused", v.reply(), {});
+    co_return engine_.answer(v);
   }
-  if (j.takers.empty()) {  // somebody's copy is discarded, and nobody else gets one
-    intake_.reset();
-    answer_message("discarded", {}, replies::ok, j.each);
-    co_return;
-  }
+  judgement j = judge(v);
+  if (answer_undelivered(j)) co_return;
   log_left_out(v, j);
   committing_ = true;
-  delivery_outcome outcome = co_await commit(v, j);
+  const disposition what = disposition_of(v, j);
+  delivery_outcome outcome;
+  try {
+    outcome = co_await intake_->commit(what);
+  } catch (...) {
+    threw("delivery");
+    outcome = delivery_outcome(replies::local_error);
+  }
   fill_replies(outcome, j);
   const bool exact = engine_.replies_per_recipient();
   bool taken = outcome.overall.positive();
@@ -238,25 +267,15 @@ GATEPOST_DECL void session_driver::log_left_out(const verdict& v, const judgemen
   }
 }
 
-GATEPOST_DECL asio::awaitable<delivery_outcome> session_driver::commit(const verdict& v,
-                                                                       const judgement& j) {
+GATEPOST_DECL disposition session_driver::disposition_of(const verdict& v,
+                                                         const judgement& j) const {
   disposition what;
   if (intake_->wants_edits()) write_edits(v, what.edits);
   what.recipients = j.takers;
   what.hold = j.hold;
   if (j.hold) what.hold_reason = j.reason;
   if (v.has_effects()) what.tags = v.what_else().tags;
-  delivery_outcome outcome;
-  try {
-    outcome = co_await intake_->commit(what);
-  } catch (...) {
-    threw("delivery");
-    outcome = delivery_outcome(replies::local_error);
-  }
-  if (!detail::is_final(outcome.overall)) outcome.overall = replies::local_error;
-  for (reply& r : outcome.each)
-    if (!detail::is_final(r)) r = replies::local_error;
-  co_return outcome;
+  return what;
 }
 
 // The client will send the message again. It waits for its answer already: see answer_time.
@@ -270,15 +289,18 @@ GATEPOST_DECL asio::awaitable<void> session_driver::revoke() {
   if (asked.end()) co_await asio::this_coro::reset_cancellation_state();
 }
 
-// The recipients that took the message get the delivery's replies.
-GATEPOST_DECL void session_driver::fill_replies(const delivery_outcome& outcome,
-                                                judgement& j) const {
+// The recipients that took the message get the delivery's replies, if they are such.
+GATEPOST_DECL void session_driver::fill_replies(delivery_outcome& outcome, judgement& j) const {
+  if (!detail::is_final(outcome.overall)) outcome.overall = replies::local_error;
+  for (reply& r : outcome.each)
+    if (!detail::is_final(r)) r = replies::local_error;
   for (std::size_t k = 0; k < j.takers.size(); ++k)
     j.each[j.takers[k]] = k < outcome.each.size() ? outcome.each[k] : outcome.overall;
 }
 
 // On top of the message: what the checks say of it, then our Received field (RFC 5321 §4.4).
 GATEPOST_DECL void session_driver::write_edits(const verdict& v, header_edits& edits) const {
+  if (header_.begins_with_text()) edits.end_header();
   edits.prepend_fields(received_field());
   if (!v.has_effects()) return;
   const verdict::effects& e = v.what_else();

@@ -115,6 +115,8 @@ GATEPOST_DECL void header_edits::prepend_fields(std::string_view fields) {
   prepended_.insert(0, fields);
 }
 
+GATEPOST_DECL void header_edits::end_header() { prepended_ += "\r\n"; }
+
 GATEPOST_DECL void header_edits::erase(octet_range range) {
   if (range.size == 0) return;
   const auto first = std::find_if(erased_.begin(), erased_.end(), [&](const octet_range& other) {

@@ -171,6 +171,7 @@ GATEPOST_DECL void json_log::on_session_end(const session_event& e) {
   detail::add_client(*line, e.facts);
   detail::add_tls(*line, e.facts);
   line->add_if("channel", e.facts.channel).add("ended_by", e.ended_by);
+  line->add_if("limit", e.limit);
   line->add("messages", std::uint64_t(e.facts.messages));
   line->add("bad_commands", std::uint64_t(e.facts.bad_commands));
   line->add("octets_in", e.octets_in).add("octets_out", e.octets_out);

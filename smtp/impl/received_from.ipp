@@ -93,9 +93,14 @@ inline std::optional<ip_address> bare_address(std::string_view text) {
   return address->unmapped();
 }
 
-// The comment behind the domain says nothing of the address: Exim, qmail, CommuniGate.
-inline bool tells_helo(std::string_view comment) {
-  constexpr std::string_view beginnings[] = {"helo=", "port=", "ident=", "helo ", "account "};
+// The comment behind the domain says nothing of the address: Exim, qmail, CommuniGate. Not so where
+// the client's name is "helo" or "account": qmail writes the address into a comment behind this
+// one, and CommuniGate the account's name into this.
+inline bool tells_helo(std::string_view comment, std::string_view rest) {
+  skip_blanks(rest);
+  if (begins_with(comment, "helo ")) return rest.starts_with('(');
+  if (begins_with(comment, "account ")) return !literal_at(comment.substr(8));
+  constexpr std::string_view beginnings[] = {"helo=", "port=", "ident="};
   return std::any_of(std::begin(beginnings), std::end(beginnings),
                      [comment](std::string_view b) { return begins_with(comment, b); });
 }
@@ -197,8 +202,8 @@ GATEPOST_DECL std::optional<received_from> read_received_from(std::string_view v
   if (rest.starts_with('(')) {
     const auto comment = impl::take_comment(rest);
     if (!comment) return std::nullopt;
-    told = impl::tells_helo(*comment) ? impl::read_around(*comment, rest, found)
-                                      : impl::read_comment(*comment, found);
+    told = impl::tells_helo(*comment, rest) ? impl::read_around(*comment, rest, found)
+                                            : impl::read_comment(*comment, found);
   } else if (value.find("(Exim ") != value.npos) {
     const auto address = impl::literal_at(found.helo);
     told = address.has_value();

@@ -117,7 +117,8 @@ GATEPOST_DECL void server::stop_now() {
 
 GATEPOST_DECL server_counters server::counters() const {
   return {shared_->accepted.load(std::memory_order_relaxed),
-          shared_->refused.load(std::memory_order_relaxed), shared_->admission.sessions()};
+          shared_->refused.load(std::memory_order_relaxed), shared_->admission.sessions(),
+          shared_->limits.counts()};
 }
 
 GATEPOST_DECL memory_budget& server::memory() { return shared_->memory; }

@@ -71,10 +71,8 @@ GATEPOST_DECL asio::awaitable<bool> server::connection::identify() {
 GATEPOST_DECL bool server::connection::hold() {
   const admittance a = common.admission.hold();
   held = a == admittance::admitted;
-  if (held) return true;
-  turn_away(to_string(a));
-  if (!where.implicit_tls) say(refusal_of(a));
-  return false;
+  if (!held) turn_away(a);
+  return held;
 }
 
 GATEPOST_DECL void server::connection::let_go() {
@@ -86,15 +84,20 @@ GATEPOST_DECL bool server::connection::admit() {
   const admittance a =
       common.admission.enter(facts.client.address, std::chrono::steady_clock::now());
   if (a != admittance::admitted) {
-    turn_away(to_string(a));
-    // A handshake is what a flood would like us to do.
-    if (!where.implicit_tls) say(refusal_of(a));
+    turn_away(a);
     return false;
   }
   admitted_as = facts.client.address;
   common.accepted.fetch_add(1, std::memory_order_relaxed);
   common.services.observer.on_connection({facts, true, {}});
   return true;
+}
+
+GATEPOST_DECL void server::connection::turn_away(admittance a) {
+  common.limits.count(limit_of(a));
+  turn_away(to_string(a));
+  // A handshake is what a flood would like us to do.
+  if (!where.implicit_tls) say(refusal_of(a));
 }
 
 GATEPOST_DECL void server::connection::turn_away(std::string_view why) {

@@ -56,7 +56,8 @@ struct server::shared {
                  .observer = options.observer != nullptr ? *options.observer : silent,
                  .authenticator = options.authenticator,
                  .tls = options.tls,
-                 .memory = &memory} {
+                 .memory = &memory,
+                 .counters = &limits} {
     if (options.switches.empty()) return;
     services.channel_for = [this](const session_facts& facts) { return switched(facts); };
   }
@@ -108,6 +109,7 @@ struct server::shared {
   smtp::observer silent;
   smtp::admission admission;
   memory_budget memory;
+  limit_counters limits;
   session_services services;
   id_source ids;
   std::atomic<std::uint64_t> accepted{0};
@@ -128,6 +130,7 @@ struct server::connection {
   bool hold();
   void let_go();
   bool admit();
+  void turn_away(admittance a);
   void turn_away(std::string_view why);
   void say(const fixed_reply& r);
   void over(std::string_view why);

@@ -111,6 +111,9 @@ GATEPOST_DECL void session::lost(session_end why) {
 }
 
 GATEPOST_DECL void session::timed_out() {
+  reached(phase_ == smtp::phase::body ? limit_kind::data_timeout
+          : spoke_                    ? limit_kind::command_timeout
+                                      : limit_kind::first_command_timeout);
   end(reply(replies::idle_too_long), session_end::timeout);
 }
 
@@ -119,6 +122,22 @@ GATEPOST_DECL void session::end(const reply& last_words, session_end why) {
   asked_.reset();
   say(last_words);
   close_session(why);
+}
+
+GATEPOST_DECL void session::end_by(limit_kind k, const reply& last_words) {
+  if (closed()) return;
+  reached(k);
+  end(last_words, session_end::limit);
+}
+
+GATEPOST_DECL void session::reached(limit_kind k) {
+  limit_ = k;
+  if (can_.counters != nullptr) can_.counters->count(k);
+}
+
+GATEPOST_DECL std::optional<limit_kind> session::ended_by_limit() const {
+  const bool by_limit = ended_by_ == session_end::limit || ended_by_ == session_end::timeout;
+  return by_limit ? limit_ : std::nullopt;
 }
 
 GATEPOST_DECL void session::close_session(session_end why) {
@@ -183,7 +202,7 @@ GATEPOST_DECL void session::count_bad_command() {
   ++facts_.bad_commands;
   pause_ = channel_->tarpit * std::min<std::uint32_t>(facts_.bad_commands, 10);
   if (facts_.bad_commands > channel_->limits.bad_commands)
-    end(reply(replies::too_many_errors), session_end::limit);
+    end_by(limit_kind::bad_commands, reply(replies::too_many_errors));
 }
 
 GATEPOST_DECL void session::tap_output(std::size_t from) {

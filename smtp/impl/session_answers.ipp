@@ -166,7 +166,7 @@ GATEPOST_DECL void session::answer_rcpt(const verdict& v) {
     envelope_.take_back();
     say(v.reply());
     if (limits.bad_recipients != 0 && ++facts_.bad_recipients > limits.bad_recipients)
-      end(reply(replies::too_many_errors), session_end::limit);
+      end_by(limit_kind::bad_recipients, reply(replies::too_many_errors));
     return;
   }
   const auto all = envelope_.recipients();
@@ -254,7 +254,7 @@ GATEPOST_DECL void session::answer_auth(const auth_answer& a) {
       phase_ = smtp::phase::ready;
       say(a.reply());
       if (++auth_failures_ >= channel_->limits.auth_failures)
-        end(reply(replies::too_many_errors), session_end::limit);
+        end_by(limit_kind::auth_failures, reply(replies::too_many_errors));
       return;
   }
 }

@@ -179,11 +179,12 @@ GATEPOST_DECL void session::on_mail(const command_line& c) {
     return;
   }
   if (limits.transactions != 0 && facts_.transactions >= limits.transactions) {
-    end(reply(replies::too_many_transactions), session_end::limit);
+    end_by(limit_kind::transactions, reply(replies::too_many_transactions));
     return;
   }
   // RFC 1870 §6.1: a message that is known to be too big is refused here.
   if (m->parameters.size.value_or(0) > limits.message) {
+    reached(limit_kind::message);
     say(replies::message_too_big);
     count_idle_command();
     return;
@@ -204,6 +205,7 @@ GATEPOST_DECL void session::on_rcpt(const command_line& c) {
     return;
   }
   if (envelope_.recipients().size() >= limits.recipients) {
+    reached(limit_kind::recipients);
     say(replies::too_many_recipients);  // RFC 5321 §4.5.3.1.10
     // An honest client may have sent as many again ahead; no more than that is patience.
     if (++excess_recipients_ > limits.recipients) count_bad_command();
@@ -251,6 +253,7 @@ GATEPOST_DECL void session::on_bdat(const command_line& c) {
   last_chunk_ = b->last;
   chunk_octets_ = b->size;
   if (why != nullptr) {
+    if (why == &replies::message_too_big) reached(limit_kind::message);
     refuse_message(*why);
     phase_ = smtp::phase::body;
   } else if (first) {

@@ -72,7 +72,7 @@ GATEPOST_DECL bool session::read_command(action& todo) {
     return false;
   }
   const bool told = step.status != line_status::need_more || fault_is_new();
-  if (told) bad_line(step.status);
+  if (told) bad_line(step.status, limit_kind::command_line);
   weigh_line(step);
   return told || closed() ? false : read_more(todo);
 }
@@ -84,14 +84,17 @@ GATEPOST_DECL bool session::fault_is_new() const {
 }
 
 // A line is refused once, however it comes: what is left of it, up to its CRLF, is thrown away.
-GATEPOST_DECL void session::bad_line(line_status status) {
+GATEPOST_DECL void session::bad_line(line_status status, limit_kind line) {
   const bool ended = status != line_status::need_more;
   const bool told = std::exchange(line_refused_, !ended);
   if (told) return;
   if (!ended) status = lines_.fault();
   tap_input("(malformed line)");
   switch (status) {
-    case line_status::too_long: bad_command(replies::line_too_long); break;
+    case line_status::too_long:
+      reached(line);
+      bad_command(replies::line_too_long);
+      break;
     case line_status::bare_cr:
     case line_status::bare_lf: bad_command(replies::bare_line_end); break;
     default: bad_command(replies::control_character);
@@ -104,7 +107,7 @@ GATEPOST_DECL bool session::read_auth_line(action& todo) {
   phase_ = smtp::phase::ready;
   if (step.status != line_status::line) {
     // RFC 4954 §4: an over-long response gets 500 with 5.5.6 and ends the exchange.
-    bad_line(step.status);
+    bad_line(step.status, limit_kind::auth_line);
     weigh_line(step);  // read_command() throws away what is still to come of it
     return false;
   }
@@ -149,6 +152,7 @@ GATEPOST_DECL bool session::take_text(const data_step& step, std::uint64_t size,
   if (step.end) text_ended_ = true;
   if (refused_) drained_ += size - before;
   if (!refused_ && size > limit) {
+    reached(limit_kind::message);
     refuse_message(replies::message_too_big);
     drained_ = size - limit;
   }
@@ -161,7 +165,7 @@ GATEPOST_DECL bool session::take_text(const data_step& step, std::uint64_t size,
   if (drained_ > channel_->limits.drain) {
     const reply why = *refused_;
     end_transaction(&why);
-    end(why, session_end::limit);
+    end_by(limit_kind::drain, why);
   }
   return false;
 }
@@ -197,7 +201,10 @@ GATEPOST_DECL void session::end_of_chunk() {
 // here; the rest is asked.
 GATEPOST_DECL void session::judge_message(const violations& seen) {
   const fixed_reply* wrong = reply_for(seen);
-  if (!refused_ && wrong != nullptr) refused_ = *wrong;
+  if (!refused_ && wrong != nullptr) {
+    if (wrong == &replies::long_line_in_data) reached(limit_kind::text_line);
+    refused_ = *wrong;
+  }
   // RFC 3030 §2: "A 250 response MUST be sent to each successful BDAT data block".
   if (!refused_ && chunked_ && !last_chunk_) return say(replies::chunk_ok);
   if (!refused_) {

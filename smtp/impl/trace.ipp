@@ -33,12 +33,20 @@ void append_limited(std::string& out, std::string_view text, std::size_t max, Al
   for (const char c : text.substr(0, max)) out += allowed(c) ? c : '?';
 }
 
-// A domain name or address literal, as far as it looks like one.
-inline void append_host(std::string& out, std::string_view host) {
-  const bool literal = host.size() >= 2 && host.front() == '[' && host.back() == ']';
-  const std::string_view marks = literal ? ".-_:[]" : ".-_";
+inline void append_host(std::string& out, std::string_view host, std::string_view marks) {
   append_limited(out, host, max_host_octets,
                  [marks](char c) { return is_alphanumeric(c) || among(c, marks); });
+}
+
+// A domain name, as far as it looks like one. Never a literal: that would be read as the address.
+inline void append_domain(std::string& out, std::string_view name) {
+  append_host(out, name, ".-_");
+}
+
+// A domain name or address literal.
+inline void append_helo(std::string& out, std::string_view helo) {
+  const bool literal = helo.size() >= 2 && helo.front() == '[' && helo.back() == ']';
+  append_host(out, helo, literal ? ".-_:[]" : ".-_");
 }
 
 inline void append_atom(std::string& out, std::string_view word) {
@@ -105,12 +113,12 @@ class clause_writer {
 // RFC 5321 §4.4: From-domain, and TCP-info in a clause of its own.
 inline void add_from(clause_writer& writer, const received_facts& facts) {
   std::string clause = "from ";
-  append_host(clause, facts.helo.empty() ? "unknown" : facts.helo);
+  append_helo(clause, facts.helo.empty() ? "unknown" : facts.helo);
   writer.add(clause);
   if (!facts.client) return;
   clause = "(";
   if (!facts.client_name.empty()) {
-    append_host(clause, facts.client_name);
+    append_domain(clause, facts.client_name);
     clause += ' ';
   }
   clause += address_literal(*facts.client);
@@ -197,7 +205,7 @@ GATEPOST_DECL void write_received(std::string& out, const received_facts& facts)
   impl::clause_writer writer(out, "Received");
   impl::add_from(writer, facts);
   std::string by = "by ";
-  impl::append_host(by, facts.by.empty() ? "unknown" : facts.by);
+  impl::append_domain(by, facts.by.empty() ? "unknown" : facts.by);
   writer.add(by);
   impl::add_with(writer, facts);
   impl::add_id(writer, facts.id);

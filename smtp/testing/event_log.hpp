@@ -25,11 +25,13 @@ class event_log final : public observer {
   std::vector<std::string> transcript;  // "C: EHLO a.example", "S: 250 mx"
   bool with_transcript = false;
   std::chrono::nanoseconds last_duration{0};  // of the last message or verdict
+  std::string ended_by_limit;                 // the last session, if it was ended by one
 
   void on_connection(const connection_event& e) override {
     add(e.accepted ? "connection" : "connection refused by " + std::string(e.refused_by));
   }
   void on_session_end(const session_event& e) override {
+    ended_by_limit = e.limit;
     add("session " + std::string(e.ended_by));
   }
   void on_verdict(const verdict_event& e) override {

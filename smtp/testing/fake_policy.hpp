@@ -17,6 +17,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -62,9 +63,9 @@ class fake_policy final : public policy {
     opens_ = false;
     return *this;
   }
-  // body() is not asked.
-  fake_policy& ignores_body() {
-    ignores_body_ = true;
+  // It is not asked there.
+  fake_policy& ignores(stage s) {
+    ignored_.insert(s);
     return *this;
   }
 
@@ -118,7 +119,7 @@ class fake_policy final : public policy {
       all_.asked.emplace_back("cancel");
       for (const auto& [s, g] : all_.gates_) g->open();
     }
-    bool ignores_body() const override { return all_.ignores_body_; }
+    bool ignores(stage s) const override { return all_.ignored_.contains(s); }
 
    private:
     asio::awaitable<verdict> answer(stage s) {
@@ -139,7 +140,7 @@ class fake_policy final : public policy {
   std::map<stage, gate*> gates_;
   std::size_t fails_at_ = std::numeric_limits<std::size_t>::max();
   bool opens_ = true;
-  bool ignores_body_ = false;
+  std::set<stage> ignored_;
 };
 
 }  // namespace gatepost::smtp::testing

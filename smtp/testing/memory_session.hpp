@@ -29,6 +29,7 @@
 #include "smtp/drive.hpp"
 #include "smtp/facts.hpp"
 #include "smtp/input_buffer.hpp"
+#include "smtp/limit_counters.hpp"
 #include "smtp/testing/event_log.hpp"
 #include "smtp/testing/memory_transport.hpp"
 #include "smtp/testing/run.hpp"
@@ -59,6 +60,7 @@ class memory_session {
                   .authenticator = options.authenticator,
                   .tls = options.tls ? &tls_ : nullptr,
                   .memory = options.memory,
+                  .counters = &counters,
                   .now = &morning},
         driver_(connection.server(), settings_, facts_, services_, pool_) {
     log.with_transcript = options.transcript;
@@ -157,6 +159,7 @@ class memory_session {
   virtual_clock clock;
   memory_connection connection{io.get_executor(), clock};
   event_log log;
+  limit_counters counters;
 
   // The time in Received fields.
   static std::chrono::system_clock::time_point morning() {

@@ -70,7 +70,7 @@ TEST(Chain, StagesThatACheckDoesNotHaveAreNotCalled) {
   t.add<only_mail>();
   EXPECT_TRUE(t.connect().passes());
   EXPECT_TRUE(t.verdicts().empty());
-  EXPECT_TRUE(t.session().ignores_body());
+  EXPECT_TRUE(t.session().ignores(stage::body));
   EXPECT_EQ(t.mail("<a@example.test>").reply().code(), 550);
   ASSERT_EQ(t.verdicts().size(), 1u);
   EXPECT_EQ(t.verdicts()[0].check, "only_mail");
@@ -80,7 +80,7 @@ TEST(Chain, StagesThatACheckDoesNotHaveAreNotCalled) {
 TEST(Chain, ABodyCheckIsNotIgnored) {
   trial t;
   t.add<scripted>("any", says(stage::body, verdict::pass()));
-  EXPECT_FALSE(t.session().ignores_body());
+  EXPECT_FALSE(t.session().ignores(stage::body));
 }
 
 // --- Order and merging ---------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 
 #include "checks/arc/seal.hpp"
 #include "checks/arc/validate.hpp"
+#include "smtp/header_edits.hpp"
 #include "smtp/header_reader.hpp"
 #include "tests/checks/dkim/samples.hpp"
 #include "tests/fuzz/check.hpp"
@@ -55,7 +56,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   sealing.body(std::string_view(message).substr(header->body_offset));
   const auto fields = sealing.seal(text, key(), {"mx.test", "spf=pass"}, before.chain, now);
   if (!fields) return 0;
-  const std::string sealed = *fields + message;
+  smtp::header_edits edits;
+  const bool begins_with_text =
+      header->ending == smtp::header_ending::not_a_field && header->fields_end == 0;
+  if (begins_with_text) edits.end_header();
+  edits.prepend_fields(*fields);
+  const std::string sealed = edits.apply_to(message);
   const auto again = smtp::read_header(sealed);
   FUZZ_CHECK(again && again->fields.size() == header->fields.size() + 3);
   const arc::report after = validated(sealed, *again, key().key.dns_record());

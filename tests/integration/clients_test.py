@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """Independent clients send to border_mta, and their messages arrive in a Maildir."""
 
+import subprocess
+
 import harness
 
 MESSAGE = """From: alice@sender.test
@@ -126,15 +128,22 @@ class Clients(harness.Test):
                     "-t", "bob@example.test", mta.address)
         self.arrived(mta, "bob", 200)
 
+    # By hand: each line when the one before it is answered.
     @harness.needs("openssl")
     def test_openssl_s_client(self):
         mta = self.border_mta()
-        done = self.run_program(
-            "openssl", "s_client", "-starttls", "smtp", "-connect", mta.address, "-crlf", "-quiet",
-            "-verify_quiet", text="EHLO client.sender.test\nMAIL FROM:<alice@sender.test>\n"
-            "RCPT TO:<bob@example.test>\nDATA\nSubject: by hand\n\nHello\n.\nQUIT\n")
-        # s_client reads no replies before it sends, so it may be told not to pipeline DATA.
-        self.assertIn("221 2.0.0", done.stdout)
+        client = self.start("openssl", "s_client", "-starttls", "smtp", "-connect", mta.address,
+                            "-crlf", "-quiet", "-verify_quiet", stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        text = "Subject: by hand\n\nHello\n."
+        for line, code in (("EHLO client.sender.test", "250-"), ("NOOP", "250 "),
+                           ("MAIL FROM:<alice@sender.test>", "250 2.1.0"),
+                           ("RCPT TO:<bob@example.test>", "250 2.1.5"), ("DATA", "354 "),
+                           (text, "250 2.0.0"), ("QUIT", "221 ")):
+            print(line, file=client.stdin, flush=True)
+            while not (heard := client.stdout.readline()).startswith(code):
+                self.assertTrue(heard.startswith("250"), f"{line!r}: {heard!r}")
+        self.assertIn(" with ESMTPS id ", self.check_arrived(mta))
 
     @harness.needs("openssl")
     def test_tls_floor(self):

@@ -274,10 +274,7 @@ class Test(unittest.TestCase):
         program = find_program(command[0]) or command[0]
         process = subprocess.Popen(
             [*DIE_TOO, program, *map(str, command[1:])],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            **options,
+            **{"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, **options},
         )
         self.addCleanup(self.end, process)
         if port is not None:

@@ -13,6 +13,7 @@ namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using testing::fake_delivery;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -96,7 +97,7 @@ TEST(drive_message, a_body_may_be_refused_in_the_middle) {
 
 TEST(drive_message, a_policy_may_not_care_for_bodies) {
   fake_session f;
-  f.policy.ignores_body();
+  f.policy.ignores(stage::body);
   f.begin_message();
   f.sends();
   EXPECT_THAT(f.policy.asked, Not(Contains("body")));
@@ -193,6 +194,36 @@ TEST(drive_message, fields_are_added_and_removed) {
             "for <b@example.test>; Mon, 23 Nov 2026 09:00:00 +0000\r\n"
             "Subject: x\r\nTo: y\r\n\r\nX-Spam: in the body\r\n");
   EXPECT_EQ(m.tags.at(0).name, "k");
+}
+
+// Else a first line that begins with a blank would continue our Received field, or what a check has
+// put on top (RFC 5322 §2.2.3).
+TEST(drive_message, text_without_a_header_does_not_continue_ours) {
+  for (const std::string text : {" by evil.test\r\nTo: y\r\n\r\nhi\r\n", "\tx\r\n", "hi\r\n"}) {
+    fake_session f;
+    f.begin_message();
+    f.sends(text);
+    EXPECT_THAT(f.delivery.kept.at(0).text, EndsWith("09:00:00 +0000\r\n\r\n" + text));
+  }
+  fake_session f;
+  f.begin_message();
+  f.sends("\r\n by evil.test\r\n");
+  EXPECT_THAT(f.delivery.kept.at(0).text, EndsWith("09:00:00 +0000\r\n\r\n by evil.test\r\n"));
+}
+
+// What a policy has nothing to say to is not asked; nor do its answers come from anywhere else.
+TEST(drive_message, stages_that_the_policy_ignores_are_not_asked) {
+  for (int i = 0; i < stage_count; ++i) {
+    const auto ignored = static_cast<stage>(i);
+    if (ignored == stage::connect || ignored == stage::tls || ignored == stage::auth) continue;
+    fake_session f;
+    f.policy.ignores(ignored);
+    f.begin_message();
+    EXPECT_EQ(f.sends(), "250 2.0.0 OK\r\n");
+    EXPECT_THAT(f.policy.asked, Not(Contains(std::string(to_string(ignored)))));
+    EXPECT_EQ(f.policy.asked.size(), 9U) << to_string(ignored);
+    EXPECT_EQ(f.delivery.kept.size(), 1U);
+  }
 }
 
 TEST(drive_message, single_fields_are_erased) {

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <numeric>
 #include <string>
 
 #include "smtp/drive.hpp"
@@ -352,6 +353,41 @@ TEST(drive_trouble, stop_now_while_the_client_does_not_read) {
 
 // --- Limits that end a session
 // --------------------------------------------------------------------------------
+
+// Each limit has a counter of its own, and the log says which of them ended a session.
+TEST(drive_trouble, limits_are_counted_by_name) {
+  const std::string begin = "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\n";
+  const struct {
+    std::string sends;
+    limit_kind kind;
+    bool ends;
+  } cases[] = {
+      {"F\r\nF\r\nF\r\n", limit_kind::bad_commands, true},
+      {std::string(600, 'x') + "\r\n", limit_kind::command_line, false},
+      {"EHLO a\r\n" + begin + "RCPT TO:<e@d.test>\r\n", limit_kind::recipients, false},
+      {"EHLO a\r\nMAIL FROM:<a@b.test> SIZE=101\r\n", limit_kind::message, false},
+      {"EHLO a\r\n" + begin + "BDAT 101 LAST\r\n" + std::string(101, 'x'), limit_kind::message,
+       false},
+      {"EHLO a\r\n" + begin + "RSET\r\n" + "EHLO a\r\n" + begin + "RSET\r\n" + begin,
+       limit_kind::transactions, true},
+  };
+  for (const auto& c : cases) {
+    fake_session f(mx_with([](channel& s) {
+      s.limits.bad_commands = 2;
+      s.limits.command_line = 512;
+      s.limits.recipients = 1;
+      s.limits.message = 100;
+      s.limits.transactions = 2;
+    }));
+    f.begin();
+    f.says(c.sends);
+    const limit_counts counts = f.session->counters.counts();
+    EXPECT_EQ(counts[static_cast<std::size_t>(c.kind)], 1u) << c.sends;
+    EXPECT_EQ(std::accumulate(counts.begin(), counts.end(), 0u), 1u) << c.sends;
+    EXPECT_EQ(f.session->ended(), c.ends) << c.sends;
+    EXPECT_EQ(f.session->log.ended_by_limit, c.ends ? to_string(c.kind) : "") << c.sends;
+  }
+}
 
 TEST(drive_trouble, reasons_for_an_end) {
   const struct {

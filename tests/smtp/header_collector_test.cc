@@ -43,6 +43,20 @@ TEST(header_collector, a_message_without_body_or_header) {
   EXPECT_EQ(collect(c, "no header at all\r\n", 5), "");
 }
 
+TEST(header_collector, knows_a_message_that_begins_with_text) {
+  header_collector c;
+  for (const std::string text : {"no header at all\r\n", " blank\r\nTo: a\r\n\r\n", "\tx\r\n"}) {
+    for (std::size_t piece = 1; piece < 20; ++piece) {
+      collect(c, text, piece);
+      EXPECT_TRUE(c.begins_with_text()) << text << piece;
+    }
+  }
+  for (const std::string text : {"", "\r\n blank\r\n", "To: a\r\n\r\n", "To: a\r\nno field\r\n"}) {
+    collect(c, text, 100);
+    EXPECT_FALSE(c.begins_with_text()) << text;
+  }
+}
+
 TEST(header_collector, begins_anew) {
   header_collector c;
   collect(c, "Received: a\r\nReceived: b\r\n\r\n", 100);

@@ -185,6 +185,14 @@ TEST(header_edits, any_two_ranges) {
   }
 }
 
+TEST(header_edits, an_empty_line_keeps_text_apart) {
+  header_edits edits;
+  edits.end_header();
+  edits.prepend("A", "1");
+  edits.prepend("B", "2");
+  EXPECT_EQ(edits.apply_to(" x\r\n"), "B: 2\r\nA: 1\r\n\r\n x\r\n");
+}
+
 TEST(edited_pieces, are_views_and_never_empty) {
   header_edits edits;
   edits.prepend("X", "x");

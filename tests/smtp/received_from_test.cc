@@ -176,5 +176,22 @@ TEST(ReceivedFrom, ReadsWhatWeWrite) {
   }
 }
 
+// Whatever the client is called, its address is the one that was seen.
+TEST(ReceivedFrom, ReadsTheAddressWeWriteWhateverTheName) {
+  for (const char* name :
+       {"[10.9.8.7]", "10.9.8.7", "helo", "HELO", "account", "port", "unknown"}) {
+    received_facts facts;
+    facts.helo = "[10.9.8.7]";
+    facts.client_name = name;
+    facts.client = *parse_ip_address("192.0.2.1");
+    facts.by = "mx.example.test";
+    std::string field;
+    write_received(field, facts);
+    const auto found = read_received_from(field.substr(9));
+    ASSERT_TRUE(found) << field;
+    EXPECT_EQ(found->address, *facts.client) << field;
+  }
+}
+
 }  // namespace
 }  // namespace gatepost::smtp

@@ -173,6 +173,7 @@ TEST(server, who_is_turned_away_hears_why) {
   EXPECT_THAT(hasty.reply(), begins_with("421 4.3.2 "));
   EXPECT_TRUE(hasty.closed_without_reset());
   EXPECT_EQ(s.counters().refused, 1u);
+  EXPECT_EQ(s.counters().reached(limit_kind::sessions_per_second), 1u);
 }
 
 TEST(server, limit_of_connections_per_network) {

@@ -134,9 +134,24 @@ TEST(session_data, a_line_limit_counts_octets_of_a_line) {
   EXPECT_EQ(u.check(), "");
 }
 
-// RFC 5321 §4.5.3.1.6 asks for 1000 octets; a real mail has more, and without a limit passes whole.
-TEST(session_data, long_lines_pass_by_default) {
+// RFC 5321 §4.5.3.1.6: 1000 octets with the CRLF, "not counting the leading dot duplicated for
+// transparency".
+TEST(session_data, longer_lines_than_the_rfcs_are_refused_by_default) {
   script s = in_data();
+  const std::string dots = "." + std::string(997, 'x') + "\r\n";
+  s.client("." + dots + ".\r\n").text(dots).server(accepted);
+  leave(s);
+  EXPECT_EQ(s.check(), "");
+  script t = in_data();
+  t.client(std::string(999, 'x') + "\r\n.\r\n")
+      .server("550 5.6.0 Message has a line that is too long\r\n");
+  leave(t);
+  EXPECT_EQ(t.check(), "");
+}
+
+// For devices that cannot be mended.
+TEST(session_data, a_channel_may_have_no_line_limit) {
+  script s = in_data(mx_with([](channel& c) { c.limits.text_line = 0; }));
   const std::string line = std::string(5000, 'x') + "\r\n";
   s.client(line + ".\r\n").text(line).server(accepted);
   leave(s);

@@ -195,6 +195,15 @@ TEST(write_received, a_client_cannot_inject_anything) {
       << received(facts);
 }
 
+// RFC 5321 §4.4: the name in TCP-info is a domain. A literal there would be read as the address.
+TEST(write_received, a_name_is_no_literal) {
+  auto facts = simple();
+  facts.helo = "[10.0.0.1]";
+  facts.client_name = "[10.0.0.1]";
+  EXPECT_TRUE(received(facts).starts_with("Received: from [10.0.0.1] (?10.0.0.1? [192.0.2.1])"))
+      << received(facts);
+}
+
 TEST(write_received, an_identity_cannot_inject_anything) {
   for (const char* text : {"a)b", "a(b", "a\\", "a\r\nBcc: x", "\x1b", "\xc3\xbc", "a;b"}) {
     auto facts = simple();

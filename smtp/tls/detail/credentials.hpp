@@ -117,9 +117,25 @@ inline std::string why_no_match(const std::string& chain_source, const std::stri
          "); name the two that were issued together";
 }
 
+// NIST SP 800-131A: RSA keys of less than 2048 bits are no longer to be used; clients refuse them.
+inline void judge_key(const std::string& source, const X509* leaf, load_outcome& outcome) {
+  const bssl::UniquePtr<EVP_PKEY> key{X509_get_pubkey(const_cast<X509*>(leaf))};
+  if (!key || EVP_PKEY_id(key.get()) != EVP_PKEY_RSA) return;
+  const int bits = EVP_PKEY_bits(key.get());
+  if (bits >= 2048) return;
+  std::string text = source + ": the RSA key has " + std::to_string(bits) +
+                     " bits, which clients refuse; make one of 2048, or of P-256";
+  if (bits >= 1024)
+    outcome.warnings.push_back(std::move(text));
+  else
+    outcome.error = std::move(text);
+}
+
 // Expired, not valid yet, and chains that clients would have to guess at.
 inline void judge_chain(const std::string& source, const std::vector<bssl::UniquePtr<X509>>& chain,
                         bool allow_expired, load_outcome& outcome) {
+  judge_key(source, chain.front().get(), outcome);
+  if (!outcome) return;
   const certificate_facts leaf = facts_of(chain.front().get());
   const std::chrono::sys_seconds now{std::chrono::seconds{std::time(nullptr)}};
   if (leaf.not_after < now) {

@@ -63,9 +63,9 @@ TEST(fake_policy, waits_for_a_gate_or_to_be_cancelled) {
   surroundings s;
   fake_policy policy;
   gate g;
-  policy.waits(stage::mail, g).ignores_body();
+  policy.waits(stage::mail, g).ignores(stage::body);
   const auto session = policy.open(s.view);
-  EXPECT_TRUE(session->ignores_body());
+  EXPECT_TRUE(session->ignores(stage::body));
   asio::io_context io;
   bool answered = false;
   asio::co_spawn(io, session->ask(stage::mail),

@@ -14,6 +14,7 @@
 #include <fstream>
 
 #include "tests/smtp/tls/pair.hpp"
+#include "tests/smtp/tls/weak_keys.hpp"
 
 namespace gatepost::smtp {
 namespace {
@@ -162,6 +163,14 @@ TEST_F(tls_files, an_expired_certificate_can_be_allowed) {
   const load_outcome outcome = load(put("old", make_self_signed({"old.test"}, -10)), true);
   EXPECT_TRUE(outcome);
   EXPECT_THAT(outcome.warnings, ElementsAre(HasSubstr("expired on")));
+}
+
+TEST_F(tls_files, short_rsa_keys) {
+  const load_outcome refused = load(put("weak", tests::rsa_512()));
+  EXPECT_THAT(refused.error, HasSubstr(path("weak.pem") + ": the RSA key has 512 bits"));
+  const load_outcome warned = load(put("short", tests::rsa_1024()));
+  EXPECT_TRUE(warned) << warned.error;
+  EXPECT_THAT(warned.warnings, ElementsAre(HasSubstr("the RSA key has 1024 bits")));
 }
 
 TEST_F(tls_files, a_chain_out_of_order_is_a_warning) {
