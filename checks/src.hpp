@@ -64,6 +64,7 @@
 #include "checks/spf/impl/macro.ipp"
 #include "checks/spf/impl/received_spf.ipp"
 #include "checks/spf/impl/record.ipp"
+#include "checks/spf/impl/record_cache.ipp"
 #include "checks/spf/impl/resolve.ipp"
 // clang-format on
 

@@ -2,17 +2,44 @@
 #define GATEPOST_CHECKS_SPF_IMPL_MACRO_IPP
 
 #include <algorithm>
-#include <vector>
 
 #include "checks/spf/detail/chars.hpp"
+#include "checks/spf/detail/names.hpp"
 #include "checks/spf/macro.hpp"
 
 namespace gatepost::checks::spf {
 namespace detail {
 
-// RFC 7208 §7.1 delimiter
-inline bool is_delimiter(char c) {
-  return std::string_view(".-+,/_=").find(c) != std::string_view::npos;
+// A bit for each delimiter of RFC 7208 §7.1; 0 for every other octet.
+constexpr unsigned delimiter_bit(char c) {
+  switch (c) {
+    case '.': return 1;
+    case '-': return 2;
+    case '+': return 4;
+    case ',': return 8;
+    case '/': return 16;
+    case '_': return 32;
+    case '=': return 64;
+    default: return 0;
+  }
+}
+
+// RFC 7208 §7.1 macro-letter, in lower case.
+inline bool is_macro_letter(char c) {
+  switch (c) {
+    case 's':
+    case 'l':
+    case 'o':
+    case 'd':
+    case 'i':
+    case 'p':
+    case 'h':
+    case 'c':
+    case 'r':
+    case 't':
+    case 'v': return true;
+    default: return false;
+  }
 }
 
 // No value has more parts: 128 is what has to be supported at least (§7.3).
@@ -23,9 +50,9 @@ struct macro_term {
   char letter = 0;      // lower case
   bool escape = false;  // it was upper case
   bool reverse = false;
-  unsigned parts = 0;  // 0: all
-  std::string_view delimiters = {};
-  std::size_t end = 0;  // where the text goes on
+  unsigned parts = 0;       // 0: all
+  unsigned delimiters = 0;  // delimiter_bit() of each; 0: none are given
+  std::size_t end = 0;      // where the text goes on
 };
 
 // The macro at text[at], which is "%{". What is wrong with it, or nothing.
@@ -34,8 +61,7 @@ inline std::string_view read_macro(std::string_view text, std::size_t at, macro_
   at += 2;
   m.letter = lower(peek());
   m.escape = m.letter != peek();
-  if (m.letter == '\0' || std::string_view("slodiphcrtv").find(m.letter) == std::string_view::npos)
-    return "unknown macro letter";
+  if (!is_macro_letter(m.letter)) return "unknown macro letter";
   ++at;
   const std::size_t digits = at;
   for (; is_digit(peek()); ++at)
@@ -44,9 +70,7 @@ inline std::string_view read_macro(std::string_view text, std::size_t at, macro_
   if (at > digits && m.parts == 0) return "a macro keeps no part";
   m.reverse = lower(peek()) == 'r';
   if (m.reverse) ++at;
-  const std::size_t delimiters = at;
-  while (peek() != '\0' && is_delimiter(peek())) ++at;
-  m.delimiters = text.substr(delimiters, at - delimiters);
+  for (; delimiter_bit(peek()) != 0; ++at) m.delimiters |= delimiter_bit(peek());
   if (peek() != '}') return "a macro is not closed";
   m.end = at + 1;
   return {};
@@ -186,25 +210,50 @@ class macro_expander {
   }
 
   void append(const macro_term& m, std::string_view value, std::string& out) {
-    if (m.parts == 0 && !m.reverse && m.delimiters.empty()) return append_octets(m, value, out);
-    split(value, m.delimiters.empty() ? "." : m.delimiters);
-    if (m.reverse) std::reverse(parts_.begin(), parts_.end());
-    const std::size_t all = parts_.size();
-    const std::size_t first = m.parts == 0 || m.parts >= all ? 0 : all - m.parts;
-    for (std::size_t i = first; i < all; ++i) {
-      if (i > first) out += '.';
-      append_octets(m, parts_[i], out);
+    const unsigned delimiters = m.delimiters == 0 ? delimiter_bit('.') : m.delimiters;
+    if (m.reverse) {
+      // The last parts of what is turned around are the first ones of the value.
+      append_reversed(m, first_parts(value, delimiters, m.parts), delimiters, out);
+    } else {
+      append_parts(m, last_parts(value, delimiters, m.parts), delimiters, out);
     }
   }
 
-  void split(std::string_view value, std::string_view delimiters) {
-    parts_.clear();
-    for (;;) {
-      const std::size_t end = value.find_first_of(delimiters);
-      parts_.push_back(value.substr(0, end));
-      if (end == value.npos) return;
-      value.remove_prefix(end + 1);
+  // As many parts as the macro keeps; 0: all.
+  static std::string_view first_parts(std::string_view value, unsigned delimiters, unsigned parts) {
+    for (std::size_t at = 0; parts != 0 && at < value.size(); ++at)
+      if ((delimiter_bit(value[at]) & delimiters) != 0 && --parts == 0) return value.substr(0, at);
+    return value;
+  }
+  static std::string_view last_parts(std::string_view value, unsigned delimiters, unsigned parts) {
+    for (std::size_t at = value.size(); parts != 0 && at > 0; --at)
+      if ((delimiter_bit(value[at - 1]) & delimiters) != 0 && --parts == 0) return value.substr(at);
+    return value;
+  }
+
+  // RFC 7208 §7.3: dots stand between the parts, whatever stood there.
+  static void append_parts(const macro_term& m, std::string_view value, unsigned delimiters,
+                           std::string& out) {
+    std::size_t begin = 0;
+    for (std::size_t at = 0; at < value.size(); ++at) {
+      // A dot is in its place already.
+      if (value[at] == '.' || (delimiter_bit(value[at]) & delimiters) == 0) continue;
+      append_octets(m, value.substr(begin, at - begin), out);
+      out += '.';
+      begin = at + 1;
     }
+    append_octets(m, value.substr(begin), out);
+  }
+  static void append_reversed(const macro_term& m, std::string_view value, unsigned delimiters,
+                              std::string& out) {
+    std::size_t end = value.size();
+    for (std::size_t at = value.size(); at > 0; --at) {
+      if ((delimiter_bit(value[at - 1]) & delimiters) == 0) continue;
+      append_octets(m, value.substr(at, end - at), out);
+      out += '.';
+      end = at - 1;
+    }
+    append_octets(m, value.substr(0, end), out);
   }
 
   static void append_octets(const macro_term& m, std::string_view text, std::string& out) {
@@ -227,7 +276,6 @@ class macro_expander {
   const macro_values& values_;
   std::string_view hex_;
   std::string scratch_;
-  std::vector<std::string_view> parts_;
 };
 
 // RFC 7208 §7.3: labels go from the left until it fits.
@@ -236,6 +284,9 @@ inline void drop_left_labels(std::string& name) {
   const std::size_t dot = name.find('.', name.size() - max_name_octets - 1);
   name.erase(0, dot == name.npos ? name.size() : dot + 1);
 }
+
+// Room for as much is made at once.
+inline constexpr std::size_t usual_name_octets = 80;
 
 }  // namespace detail
 
@@ -263,6 +314,7 @@ GATEPOST_DECL std::string expand_domain(const macro_string& macros, const macro_
   if (macros.plain) {
     out = macros.text;
   } else {
+    out.reserve(detail::usual_name_octets);
     detail::macro_expander expander(values, true);
     for (std::size_t at = 0; at < macros.text.size();) {
       at = expander.step(macros.text, at, out);
@@ -275,15 +327,7 @@ GATEPOST_DECL std::string expand_domain(const macro_string& macros, const macro_
 }
 
 GATEPOST_DECL bool valid_name(std::string_view name) {
-  if (name.empty() || name.size() > max_name_octets) return false;
-  constexpr std::size_t max_label = 63;
-  std::size_t label = 0;
-  for (const char c : name) {
-    if (c < ' ' || c > '~' || c == '\\') return false;
-    label = c == '.' ? (label == 0 ? max_label + 1 : 0) : label + 1;
-    if (label > max_label) return false;
-  }
-  return label > 0;
+  return name.size() <= max_name_octets && detail::labels_of(name) > 0;
 }
 
 }  // namespace gatepost::checks::spf
