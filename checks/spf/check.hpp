@@ -24,6 +24,7 @@
 #include "checks/check.hpp"
 #include "checks/spf/evaluate.hpp"
 #include "checks/spf/outcome.hpp"
+#include "checks/spf/record_cache.hpp"
 #include "checks/spf/resolve.hpp"
 #include "checks/true_client.hpp"
 #include "smtp/config.hpp"
@@ -68,6 +69,9 @@ struct check_options {
 
   evaluation_limits limits = {};
 
+  // Records that were read are kept, for all sessions and threads together.
+  record_cache_options records = {};
+
   // Of one evaluation: at least 20 s (RFC 7208 §4.6.4).
   std::chrono::milliseconds deadline = default_deadline;
 };
@@ -93,6 +97,7 @@ class check final : public checks::check {
 
   smtp::dns::resolver& resolver_;
   check_options options_;
+  mutable record_cache records_;  // guards itself
 };
 
 }  // namespace gatepost::checks::spf

@@ -16,7 +16,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,6 +25,7 @@
 #include "checks/spf/macro.hpp"
 #include "checks/spf/outcome.hpp"
 #include "checks/spf/record.hpp"
+#include "checks/spf/record_cache.hpp"
 #include "smtp/config.hpp"
 #include "smtp/dns/answer.hpp"
 #include "smtp/ip.hpp"
@@ -63,6 +63,7 @@ struct evaluation_options {
   std::string receiver = "unknown";  // our name, for explanations: %{r} (RFC 7208 §7.3)
   bool explain = true;               // ask for the explanation of a fail
   bool trace = false;                // keep a list of all that happened
+  record_cache* records = nullptr;   // outlives the evaluation; without it each record is read anew
 };
 
 // Who is asked about.
@@ -99,19 +100,20 @@ constexpr std::string_view to_string(record_type t) {
 
 struct question {
   record_type type = record_type::txt;
-  std::string name = {};
+  std::string_view name = {};     // lies in the evaluation, see evaluation::questions()
   smtp::ip_address address = {};  // of a ptr question: whose names
 };
 
 class evaluation {
  public:
-  GATEPOST_DECL explicit evaluation(query q, evaluation_options options = {});
+  GATEPOST_DECL explicit evaluation(query q, const evaluation_options& options = {});
   evaluation(const evaluation&) = delete;
   evaluation& operator=(const evaluation&) = delete;
 
   bool done() const { return done_; }
 
-  // What is asked now; never empty before it is done. Good until the last one is answered.
+  // What is asked now; never empty before it is done. Good until the last one is answered, the
+  // names too.
   std::span<const question> questions() const { return questions_; }
 
   // Answers one of them, in any order, each once: addresses for a and aaaa, texts for txt and ptr.
@@ -144,11 +146,24 @@ class evaluation {
   // One run of check_host(): the domain's, or that of an include.
   struct frame {
     std::string domain;
-    std::string text;  // of the record, which has views into it
-    spf::record record;
+    shared_record found;   // nothing: not answered yet
     std::size_t next = 0;  // directive
     bool included = false;
     bool redirected = false;
+
+    const spf::record& record() const { return found->record(); }
+  };
+
+  // A name whose addresses are asked for, and what has come of it.
+  struct host {
+    explicit host(std::string_view n) : name(n) {}
+
+    std::string name;
+    bool answered = false;
+    bool definite = false;
+    bool found = false;    // any address
+    bool matched = false;  // the one that the term is about
+    std::string reason;    // why it is not definite
   };
 
   // Why a record is looked for.
@@ -160,7 +175,8 @@ class evaluation {
   void set_identity();
   void run();
   void advance();
-  void enter(std::string domain, origin from);
+  void enter(std::string_view domain, origin from);
+  void push_frame();
   void took_record(const smtp::dns::answer<std::string>& said);
   void no_record();
   void conclude(spf::result r, const directive* matched);
@@ -169,7 +185,8 @@ class evaluation {
   void ask_for_explanation();
   void took_explanation(const smtp::dns::answer<std::string>& said);
   void give_explanation();
-  void finish(spf::result r, std::string problem = {});
+  void finish(spf::result r);
+  void finish(spf::result r, std::string problem);
   void fail_for_now(const question& q, const std::string& reason);
 
   // --- evaluate_terms.ipp: single terms
@@ -179,6 +196,8 @@ class evaluation {
   void took_addresses(const directive& d, const smtp::dns::answer<smtp::ip_address>& said);
   void took_exists(const directive& d, const smtp::dns::answer<smtp::ip_address>& said);
   void took_mx(const directive& d, const smtp::dns::answer<smtp::dns::mx_record>& said);
+  void take_hosts(const std::vector<smtp::dns::mx_record>& all);
+  void add_host(std::string_view name);
   void took_mx_addresses(const directive& d);
   void took_ptr_names(const smtp::dns::answer<std::string>& said);
   void took_ptr_addresses();
@@ -189,13 +208,13 @@ class evaluation {
   bool waits_for_names();
   bool in_network(const smtp::ip_address& address, const directive& d) const;
   bool has_ascii_local_part() const;
-  std::string target_of(const macro_string& spec) const;
+  std::string_view target_of(const macro_string& spec);
   macro_values values() const;
   std::string_view validated_name() const;
 
   // --- evaluate.ipp: questions and answers
   void ask(step what, record_type type, std::string_view name);
-  void ask_addresses(step what, const std::vector<std::string>& names);
+  void ask_addresses(step what);
   record_type address_type() const {
     return query_.client.is_v4() ? record_type::a : record_type::aaaa;
   }
@@ -204,10 +223,14 @@ class evaluation {
   void took_several(std::size_t which, const smtp::dns::answer<smtp::ip_address>& said);
   void took_wrong_type(std::size_t which);
   bool asks_several() const { return step_ == step::mx_addresses || step_ == step::ptr_addresses; }
-  frame& top() { return includes_.empty() ? base_ : *includes_.back(); }
-  const frame& top() const { return includes_.empty() ? base_ : *includes_.back(); }
-  const directive& current() const { return top().record.directives[top().next]; }
-  void note(trace_kind kind, std::string_view text, std::string_view finding);
+  bool is_match(const smtp::ip_address& address) const;
+  frame& top() { return depth_ == 0 ? base_ : *includes_[depth_ - 1]; }
+  const frame& top() const { return depth_ == 0 ? base_ : *includes_[depth_ - 1]; }
+  const directive& current() const { return top().record().directives[top().next]; }
+  void note(trace_kind kind, std::string_view text, std::string_view finding) {
+    if (options_.trace) keep_trace(kind, text, finding);
+  }
+  void keep_trace(trace_kind kind, std::string_view text, std::string_view finding);
 
   query query_;
   evaluation_options options_;
@@ -215,21 +238,23 @@ class evaluation {
   spf::outcome outcome_;
 
   frame base_;
-  std::vector<std::unique_ptr<frame>> includes_;
+  std::vector<std::unique_ptr<frame>> includes_;  // the first depth_ of them are in use
+  std::size_t depth_ = 0;
   explaining explaining_ = explaining::no;
   std::string explanation_;  // the text as published
   bool done_ = false;
 
   step step_ = step::record;
-  std::vector<question> questions_;
+  std::span<const question> questions_;  // the single one, or several
+  question single_;
+  std::vector<question> several_;
   std::size_t missing_ = 0;
-  // What is answered of several questions.
-  std::vector<std::optional<smtp::dns::answer<smtp::ip_address>>> addresses_;
+  std::string target_;  // an expanded name, as long as it is asked about
+  std::vector<host> hosts_;
 
   // The client's names, once somebody wanted to know (§5.5).
   bool names_known_ = false;
   bool names_void_ = false;
-  std::vector<std::string> candidates_;
   std::vector<std::string> names_;
 };
 

@@ -40,9 +40,11 @@ class round : public std::enable_shared_from_this<round> {
 
   // One question. What is not answered is a temporary failure.
   struct seat {
-    explicit seat(const question& q) : what(q) {}
+    explicit seat(const question& q) : type(q.type), name(q.name), address(q.address) {}
 
-    question what;
+    record_type type;
+    std::string name;
+    smtp::ip_address address;
     detail::round::said answer;
     asio::cancellation_signal cancel;
     bool running = false;
@@ -100,7 +102,7 @@ class landing {
   round::seat& seat_;
 };
 
-inline asio::awaitable<round::said> ask_one(smtp::dns::resolver& resolver, const question& q) {
+inline asio::awaitable<round::said> ask_one(smtp::dns::resolver& resolver, const round::seat& q) {
   if (q.type == record_type::mx) {
     auto exchanges = co_await resolver.mx(q.name);
     co_return std::move(exchanges);
@@ -124,7 +126,7 @@ inline asio::awaitable<round::said> ask_one(smtp::dns::resolver& resolver, const
 inline asio::awaitable<void> fill(std::shared_ptr<round> r, round::seat& s) {
   const landing at_the_end(*r, s);
   try {
-    s.answer = co_await ask_one(r->resolver(), s.what);
+    s.answer = co_await ask_one(r->resolver(), s);
   } catch (const std::exception& e) {
     s.answer = smtp::dns::answer<std::string>::temporary_failure(e.what());
   } catch (...) {

@@ -75,11 +75,12 @@ inline std::optional<outcome> from_helo(const context& ctx) {
 }  // namespace detail
 
 GATEPOST_DECL check::check(smtp::dns::resolver& resolver, check_options options)
-    : resolver_(resolver), options_(std::move(options)) {}
+    : resolver_(resolver), options_(std::move(options)), records_(options_.records) {}
 
 GATEPOST_DECL asio::awaitable<spf::outcome> check::evaluate(query q) const {
   evaluation_options how;
   how.limits = options_.limits;
+  how.records = &records_;
   if (!options_.receiver.empty()) how.receiver = options_.receiver;
   spf::outcome found =
       co_await spf::evaluate(resolver_, std::move(q), std::move(how), options_.deadline);

@@ -4,12 +4,14 @@
 // evaluate.ipp: the way through the records, and questions and answers. evaluate_terms.ipp: what a
 // single term means.
 
+#include <algorithm>
+#include <memory>
 #include <utility>
 
+#include "checks/spf/detail/names.hpp"
 #include "checks/spf/evaluate.hpp"
 #include "checks/spf/impl/evaluate_terms.ipp"
 #include "smtp/domain.hpp"
-#include "smtp/utf8.hpp"
 
 namespace gatepost::checks::spf {
 
@@ -31,8 +33,8 @@ GATEPOST_DECL query query::mail_from(const smtp::ip_address& client, std::string
   return q;
 }
 
-GATEPOST_DECL evaluation::evaluation(query q, evaluation_options options)
-    : query_(std::move(q)), options_(std::move(options)) {
+GATEPOST_DECL evaluation::evaluation(query q, const evaluation_options& options)
+    : query_(std::move(q)), options_(options) {
   query_.client = query_.client.unmapped();  // RFC 7208 §5
   set_identity();
   enter(outcome_.domain, origin::query);
@@ -50,9 +52,9 @@ GATEPOST_DECL void evaluation::set_identity() {
   }
   if (sender.ends_with('.')) sender.pop_back();
   outcome_.identity = query_.identity;
-  outcome_.domain.assign(sender, at + 1);
+  outcome_.domain = std::string(sender, at + 1);
   local_part_ = at;
-  if (smtp::is_ascii(outcome_.domain)) return;
+  if (detail::is_ascii(outcome_.domain)) return;
   auto labels = smtp::to_a_labels(outcome_.domain);
   if (!labels) return;
   outcome_.domain = std::move(*labels);
@@ -66,21 +68,29 @@ GATEPOST_DECL void evaluation::run() {
 GATEPOST_DECL void evaluation::advance() {
   if (explaining_ != explaining::no) return explain();
   const frame& f = top();
-  if (f.next < f.record.directives.size()) return evaluate_next(f.record.directives[f.next]);
+  const std::vector<directive>& all = f.record().directives;
+  if (f.next < all.size()) return evaluate_next(all[f.next]);
   end_of_record();
 }
 
-// Begins a check_host(), or (by redirect) goes on in another domain's record.
-GATEPOST_DECL void evaluation::enter(std::string domain, origin from) {
+// Frames are used again: the next include needs no room of its own for its name.
+GATEPOST_DECL void evaluation::push_frame() {
+  if (depth_ == includes_.size()) includes_.push_back(std::make_unique<frame>());
+  ++depth_;
+}
+
+// Begins a check_host(), or (by redirect) goes on in another domain's record. `domain` may lie in
+// the record that is left.
+GATEPOST_DECL void evaluation::enter(std::string_view domain, origin from) {
   // RFC 7208 §4.3: malformed, no name of several labels, or an address literal.
   const bool fit =
-      valid_name(domain) && domain.find('.') != domain.npos && !domain.starts_with('[');
-  if (from == origin::include) includes_.push_back(std::make_unique<frame>());
+      domain.size() <= max_name_octets && detail::labels_of(domain) > 1 && !domain.starts_with('[');
+  if (from == origin::include) push_frame();
   frame& f = top();
   if (from == origin::include) f.included = true;
   f.redirected = from == origin::redirect;
-  f.domain = std::move(domain);
-  f.record = {};
+  f.domain = domain;
+  f.found = nullptr;
   f.next = 0;
   if (!fit) return no_record();
   ask(step::record, record_type::txt, f.domain);
@@ -99,11 +109,11 @@ GATEPOST_DECL void evaluation::took_record(const smtp::dns::answer<std::string>&
   if (found == nullptr) return no_record();
   if (found->size() > options_.limits.record_octets)
     return finish(result::permerror, "the SPF record of " + f.domain + " is too long");
-  f.text = *found;
-  note(trace_kind::record, f.text, {});
-  parsed_record parsed = parse_record(f.text);
-  if (!parsed) return finish(result::permerror, f.domain + ": " + parsed.problem);
-  f.record = std::move(parsed.record);
+  note(trace_kind::record, *found, {});
+  f.found = options_.records != nullptr ? options_.records->get(*found)
+                                        : std::make_shared<const owned_record>(*found);
+  const std::string& problem = f.found->problem();
+  if (!problem.empty()) finish(result::permerror, f.domain + ": " + problem);
 }
 
 GATEPOST_DECL void evaluation::no_record() {
@@ -116,24 +126,26 @@ GATEPOST_DECL void evaluation::no_record() {
 
 // The check_host() of the last frame has ended with `r`.
 GATEPOST_DECL void evaluation::conclude(spf::result r, const directive* matched_by) {
-  const frame& f = top();
+  frame& f = top();
   if (f.included) {
-    includes_.pop_back();
+    --depth_;
     const directive& include = current();
     return r == result::pass ? matched(include) : not_matched(include);  // RFC 7208 §5.2
   }
   outcome_.result = r;
+  const bool explained = r == result::fail && f.record().explanation && options_.explain;
   if (matched_by != nullptr) {
-    outcome_.mechanism = matched_by->text;
-    outcome_.mechanism_domain = f.domain;
+    outcome_.mechanism = std::string(matched_by->text);
+    outcome_.mechanism_domain.swap(f.domain);
   }
-  const bool explained = r == result::fail && f.record.explanation && options_.explain;
   if (!explained) return finish(r);
+  // It is about this domain, too.
+  f.domain = outcome_.mechanism_domain;
   explaining_ = explaining::target;
 }
 
 GATEPOST_DECL void evaluation::end_of_record() {
-  const std::optional<macro_string>& redirect = top().record.redirect;
+  const std::optional<macro_string>& redirect = top().record().redirect;
   if (!redirect) return conclude(result::neutral, nullptr);  // RFC 7208 §4.7
   if (too_many_terms()) return;
   if (redirect->needs_validated_name && waits_for_names()) return;
@@ -150,9 +162,9 @@ GATEPOST_DECL void evaluation::explain() {
 
 // RFC 7208 §6.2
 GATEPOST_DECL void evaluation::ask_for_explanation() {
-  const macro_string& spec = *top().record.explanation;
+  const macro_string& spec = *top().record().explanation;
   if (spec.needs_validated_name && waits_for_names()) return;
-  std::string target = target_of(spec);
+  const std::string_view target = target_of(spec);
   if (!valid_name(target)) return finish(result::fail);
   ask(step::explanation, record_type::txt, target);
 }
@@ -174,16 +186,20 @@ GATEPOST_DECL void evaluation::give_explanation() {
 }
 
 GATEPOST_DECL void evaluation::finish(spf::result r, std::string problem) {
-  outcome_.result = r;
   outcome_.problem = std::move(problem);
-  if (!outcome_.problem.empty()) outcome_.mechanism.clear();
+  outcome_.mechanism.clear();
+  finish(r);
+}
+
+GATEPOST_DECL void evaluation::finish(spf::result r) {
+  outcome_.result = r;
   done_ = true;
   missing_ = 0;
-  questions_.clear();
+  questions_ = {};
 }
 
 GATEPOST_DECL void evaluation::fail_for_now(const question& q, const std::string& reason) {
-  finish(result::temperror, std::string(to_string(q.type)) + " of " + q.name + ": " +
+  finish(result::temperror, std::string(to_string(q.type)) + " of " + std::string(q.name) + ": " +
                                 (reason.empty() ? "no answer" : reason));
 }
 
@@ -198,18 +214,20 @@ GATEPOST_DECL void evaluation::give_up(std::string why) {
 
 GATEPOST_DECL void evaluation::ask(step what, record_type type, std::string_view name) {
   step_ = what;
-  questions_.resize(1);
-  questions_[0].type = type;
-  questions_[0].name = name;
+  single_.type = type;
+  single_.name = name;
+  questions_ = {&single_, 1};
   missing_ = 1;
 }
 
-GATEPOST_DECL void evaluation::ask_addresses(step what, const std::vector<std::string>& names) {
+// Of all hosts_.
+GATEPOST_DECL void evaluation::ask_addresses(step what) {
+  if (hosts_.size() == 1) return ask(what, address_type(), hosts_[0].name);
   step_ = what;
-  questions_.clear();
-  for (const std::string& name : names) questions_.push_back({address_type(), name, {}});
-  addresses_.assign(names.size(), std::nullopt);
-  missing_ = names.size();
+  several_.clear();
+  for (const host& h : hosts_) several_.push_back({address_type(), h.name, {}});
+  questions_ = several_;
+  missing_ = hosts_.size();
 }
 
 GATEPOST_DECL void evaluation::answer(std::size_t which,
@@ -253,11 +271,18 @@ GATEPOST_DECL void evaluation::took_one(const smtp::dns::answer<smtp::ip_address
   took_addresses(current(), said);
 }
 
-// Each counts once; the last one lets it go on.
+// Each counts once; the last one lets it go on. Only what it comes to is kept of each.
 GATEPOST_DECL void evaluation::took_several(std::size_t which,
                                             const smtp::dns::answer<smtp::ip_address>& said) {
-  if (addresses_[which]) return;
-  addresses_[which] = said;
+  host& h = hosts_[which];
+  if (h.answered) return;
+  const auto& all = said.records();
+  h.answered = true;
+  h.definite = said.is_definite();
+  h.found = said.has_records();
+  h.matched = std::any_of(all.begin(), all.end(),
+                          [this](const smtp::ip_address& address) { return is_match(address); });
+  if (!h.definite) h.reason = said.reason();
   if (--missing_ > 0) return;
   if (step_ == step::ptr_addresses) {
     took_ptr_addresses();
@@ -276,12 +301,17 @@ GATEPOST_DECL void evaluation::took_wrong_type(std::size_t which) {
   }
 }
 
-GATEPOST_DECL void evaluation::note(trace_kind kind, std::string_view text,
-                                    std::string_view finding) {
-  if (!options_.trace) return;
+// Whether an address of one of several names is the one that is looked for.
+GATEPOST_DECL bool evaluation::is_match(const smtp::ip_address& address) const {
+  if (step_ == step::ptr_addresses) return address == query_.client;  // RFC 7208 §5.5
+  return in_network(address, current());                              // RFC 7208 §5.4
+}
+
+GATEPOST_DECL void evaluation::keep_trace(trace_kind kind, std::string_view text,
+                                          std::string_view finding) {
   trace_entry e;
   e.kind = kind;
-  e.depth = static_cast<unsigned>(includes_.size());
+  e.depth = static_cast<unsigned>(depth_);
   e.domain = top().domain;
   e.text = text;
   e.finding = finding;

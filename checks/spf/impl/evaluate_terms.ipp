@@ -2,12 +2,14 @@
 #define GATEPOST_CHECKS_SPF_IMPL_EVALUATE_TERMS_IPP
 
 #include <algorithm>
+#include <cstdint>
+#include <span>
 #include <tuple>
 #include <utility>
 
+#include "checks/spf/detail/names.hpp"
 #include "checks/spf/evaluate.hpp"
 #include "smtp/domain.hpp"
-#include "smtp/utf8.hpp"
 
 namespace gatepost::checks::spf {
 namespace detail {
@@ -28,17 +30,34 @@ inline std::string_view without_dot(std::string_view name) {
   return name;
 }
 
-inline bool is_void(const std::optional<smtp::dns::answer<smtp::ip_address>>& a) {
-  return a->is_definite() && !a->has_records();
+// Eight octets in network order.
+inline std::uint64_t word_at(const std::uint8_t* octets) {
+  std::uint64_t word = 0;
+  for (int i = 0; i < 8; ++i) word = word << 8 | octets[i];
+  return word;
+}
+
+// The first `bits` of two words; at most 64.
+inline bool share_bits(std::uint64_t a, std::uint64_t b, unsigned bits) {
+  return bits == 0 || (a ^ b) >> (64 - bits) == 0;
+}
+
+inline bool share_prefix_v4(const smtp::ip_address& a, const smtp::ip_address& b, unsigned bits) {
+  const auto word = [](std::span<const std::uint8_t> o) {
+    return std::uint64_t{o[0]} << 56 | std::uint64_t{o[1]} << 48 | std::uint64_t{o[2]} << 40 |
+           std::uint64_t{o[3]} << 32;
+  };
+  return share_bits(word(a.octets()), word(b.octets()), bits);
 }
 
 // Of one family. `bits`: at most as many as they have.
 inline bool share_prefix(const smtp::ip_address& a, const smtp::ip_address& b, unsigned bits) {
-  const auto left = a.octets();
-  const auto right = b.octets();
-  const std::size_t whole = bits / 8;
-  if (!std::equal(left.begin(), left.begin() + whole, right.begin())) return false;
-  return bits % 8 == 0 || ((left[whole] ^ right[whole]) >> (8 - bits % 8)) == 0;
+  if (a.is_v4()) return share_prefix_v4(a, b, bits);
+  const std::uint8_t* left = a.octets().data();
+  const std::uint8_t* right = b.octets().data();
+  if (bits <= 64) return share_bits(word_at(left), word_at(right), bits);
+  return word_at(left) == word_at(right) &&
+         share_bits(word_at(left + 8), word_at(right + 8), bits - 64);
 }
 
 }  // namespace detail
@@ -62,10 +81,10 @@ GATEPOST_DECL void evaluation::look_up(const directive& d) {
   if (needs_names && waits_for_names()) return;
   ++outcome_.dns_terms;
   if (d.mechanism == mechanism::ptr) return match_ptr(d);
-  std::string target = target_of(d.domain);
+  const std::string_view target = target_of(d.domain);
   if (d.mechanism == mechanism::include) {
     note(trace_kind::term, d.text, "include");
-    return enter(std::move(target), origin::include);
+    return enter(target, origin::include);
   }
   // RFC 7208 §4.8 leaves it open what a malformed name gives; it does not exist.
   if (!valid_name(target)) return not_matched(d);
@@ -99,42 +118,50 @@ GATEPOST_DECL void evaluation::took_mx(const directive& d,
                                        const smtp::dns::answer<smtp::dns::mx_record>& said) {
   if (!said.is_definite()) return fail_for_now(questions_[0], said.reason());
   if (!said.has_records()) return void_lookup(d);
-  std::vector<smtp::dns::mx_record> all = said.records();
   // RFC 7208 §4.6.4
-  if (all.size() > options_.limits.mx_hosts)
-    return finish(result::permerror, questions_[0].name + " has too many MX records");
-  const auto order = [](const smtp::dns::mx_record& mx) {
-    return std::tie(mx.preference, mx.exchange);
-  };
-  std::sort(all.begin(), all.end(),
-            [&](const auto& a, const auto& b) { return order(a) < order(b); });
-  std::vector<std::string> hosts;
-  for (const smtp::dns::mx_record& mx : all) {
-    const std::string_view host = detail::without_dot(mx.exchange);
-    if (valid_name(host)) hosts.emplace_back(host);  // RFC 7505: a null MX is none
-  }
-  if (hosts.empty()) return not_matched(d);
-  ask_addresses(step::mx_addresses, hosts);
+  if (said.records().size() > options_.limits.mx_hosts)
+    return finish(result::permerror, std::string(questions_[0].name) + " has too many MX records");
+  take_hosts(said.records());
+  if (hosts_.empty()) return not_matched(d);
+  ask_addresses(step::mx_addresses);
+}
+
+// The names of an mx in the order of preference.
+GATEPOST_DECL void evaluation::take_hosts(const std::vector<smtp::dns::mx_record>& all) {
+  hosts_.clear();
+  if (all.size() == 1) return add_host(all[0].exchange);
+  std::vector<const smtp::dns::mx_record*> sorted;
+  sorted.reserve(all.size());
+  for (const smtp::dns::mx_record& mx : all) sorted.push_back(&mx);
+  std::sort(sorted.begin(), sorted.end(), [](const auto* a, const auto* b) {
+    return std::tie(a->preference, a->exchange) < std::tie(b->preference, b->exchange);
+  });
+  for (const smtp::dns::mx_record* mx : sorted) add_host(mx->exchange);
+}
+
+// One that cannot be asked about is none, nor is that of a null MX (RFC 7505).
+GATEPOST_DECL void evaluation::add_host(std::string_view name) {
+  const std::string_view asked = detail::without_dot(name);
+  if (valid_name(asked)) hosts_.emplace_back(asked);
 }
 
 // In the order of preference, as if one had been asked for after the other.
 GATEPOST_DECL void evaluation::took_mx_addresses(const directive& d) {
-  for (std::size_t i = 0; i < addresses_.size(); ++i) {
-    const auto& said = *addresses_[i];
-    if (!said.is_definite()) return fail_for_now(questions_[i], said.reason());
-    for (const smtp::ip_address& address : said.records())
-      if (in_network(address, d)) return matched(d);
+  for (std::size_t i = 0; i < hosts_.size(); ++i) {
+    if (!hosts_[i].definite) return fail_for_now(questions_[i], hosts_[i].reason);
+    if (hosts_[i].matched) return matched(d);
   }
   // RFC 7208 §4.6.4 counts terms, not questions: one of a domain that has hosts is void only if
   // none of them has an address.
-  const bool none = std::all_of(addresses_.begin(), addresses_.end(), detail::is_void);
+  const bool none =
+      std::none_of(hosts_.begin(), hosts_.end(), [](const host& h) { return h.found; });
   return none ? void_lookup(d) : not_matched(d);
 }
 
 // RFC 7208 §5.5. The client's names are known.
 GATEPOST_DECL void evaluation::match_ptr(const directive& d) {
   if (names_void_) return void_lookup(d);
-  const std::string target = target_of(d.domain);
+  const std::string_view target = target_of(d.domain);
   const bool match = std::any_of(names_.begin(), names_.end(), [&](const std::string& name) {
     return smtp::is_subdomain_of(name, target);
   });
@@ -144,31 +171,29 @@ GATEPOST_DECL void evaluation::match_ptr(const directive& d) {
 // Whether the client's names have to be asked for first; then they are. Once per evaluation.
 GATEPOST_DECL bool evaluation::waits_for_names() {
   if (names_known_) return false;
-  ask(step::ptr_names, record_type::ptr, smtp::reverse_name(query_.client));
-  questions_[0].address = query_.client;
+  target_ = smtp::reverse_name(query_.client);
+  ask(step::ptr_names, record_type::ptr, target_);
+  single_.address = query_.client;
   return true;
 }
 
 GATEPOST_DECL void evaluation::took_ptr_names(const smtp::dns::answer<std::string>& said) {
   names_void_ = said.is_definite() && !said.has_records();
+  hosts_.clear();
   for (const std::string& name : said.records()) {
     // RFC 7208 §4.6.4: what is beyond the limit is ignored.
-    if (candidates_.size() == options_.limits.ptr_names) break;
-    const std::string_view host = detail::without_dot(name);
-    if (valid_name(host)) candidates_.emplace_back(host);
+    if (hosts_.size() == options_.limits.ptr_names) break;
+    add_host(name);
   }
-  names_known_ = candidates_.empty();
-  if (!names_known_) ask_addresses(step::ptr_addresses, candidates_);
+  names_known_ = hosts_.empty();
+  if (!names_known_) ask_addresses(step::ptr_addresses);
 }
 
 // RFC 7208 §5.5: a name counts if it has the client's address; one that cannot be asked about does
 // not.
 GATEPOST_DECL void evaluation::took_ptr_addresses() {
-  for (std::size_t i = 0; i < addresses_.size(); ++i) {
-    const auto& found = addresses_[i]->records();
-    if (std::find(found.begin(), found.end(), query_.client) != found.end())
-      names_.push_back(std::move(candidates_[i]));
-  }
+  for (host& h : hosts_)
+    if (h.matched) names_.push_back(std::move(h.name));
   names_known_ = true;
 }
 
@@ -205,12 +230,15 @@ GATEPOST_DECL bool evaluation::in_network(const smtp::ip_address& address,
 
 // RFC 8616 §4: without it, terms that have %{s} or %{l} do not match.
 GATEPOST_DECL bool evaluation::has_ascii_local_part() const {
-  return smtp::is_ascii(std::string_view(outcome_.sender).substr(0, local_part_));
+  return detail::is_ascii(std::string_view(outcome_.sender).substr(0, local_part_));
 }
 
-GATEPOST_DECL std::string evaluation::target_of(const macro_string& spec) const {
+// Lies in the frame, in its record, or in target_.
+GATEPOST_DECL std::string_view evaluation::target_of(const macro_string& spec) {
   if (spec.empty()) return top().domain;  // RFC 7208 §4.8
-  return expand_domain(spec, spec.plain ? macro_values{} : values());
+  if (spec.plain && spec.text.size() <= max_name_octets) return detail::without_dot(spec.text);
+  target_ = expand_domain(spec, spec.plain ? macro_values{} : values());
+  return target_;
 }
 
 GATEPOST_DECL macro_values evaluation::values() const {

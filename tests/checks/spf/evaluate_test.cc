@@ -438,6 +438,60 @@ TEST(SpfEvaluate, SeveralQuestionsAtOnce) {
   EXPECT_EQ(e.outcome().result, result::pass);
 }
 
+// A record that was read for one domain means the same to another, except for whose it is.
+TEST(SpfEvaluate, RecordsThatWereReadBefore) {
+  record_cache records;
+  evaluation_options options;
+  options.records = &records;
+  zone z;
+  z.txt("one.example", "v=spf1 a:%{d1r}.x.example -all")
+      .txt("two.example", "v=spf1 a:%{d1r}.x.example -all");
+  z.address("one.x.example", "192.0.2.1").address("two.x.example", "192.0.2.2");
+  for (int round = 0; round < 2; ++round) {
+    const outcome one = z.evaluate(from("192.0.2.1", "a@one.example"), options);
+    const outcome two = z.evaluate(from("192.0.2.1", "a@two.example"), options);
+    EXPECT_EQ(one.result, result::pass);
+    EXPECT_EQ(one.mechanism_domain, "one.example");
+    EXPECT_EQ(two.result, result::fail);
+    EXPECT_EQ(two.mechanism_domain, "two.example");
+  }
+  EXPECT_EQ(records.size(), 1u);
+  EXPECT_EQ(records.counters().hits, 3u);
+}
+
+// What they have been read into may go while they are in use.
+TEST(SpfEvaluate, ARecordMayLeaveTheCacheMeanwhile) {
+  record_cache records({.entries = 1});
+  evaluation_options options;
+  options.records = &records;
+  evaluation e(from("192.0.2.1"), options);
+  const auto ttl = std::chrono::seconds(60);
+  e.answer(0,
+           dns::answer<std::string>::found({"v=spf1 a:host.example.net ip4:192.0.2.1 -all"}, ttl));
+  records.get("v=spf1 -all");
+  e.answer(0, dns::answer<smtp::ip_address>::no_data(ttl));
+  ASSERT_TRUE(e.done());
+  EXPECT_EQ(e.outcome().mechanism, "ip4:192.0.2.1");
+}
+
+// Includes one after the other and one in the other, with names of many lengths.
+TEST(SpfEvaluate, IncludesInARow) {
+  zone z;
+  z.txt("example.com",
+        "v=spf1 include:a.example include:a-rather-long-name.b.example include:c.example -all");
+  z.txt("a.example", "v=spf1 include:d.example -all");
+  z.txt("a-rather-long-name.b.example", "v=spf1 ip4:192.0.2.9 -all");
+  z.txt("c.example", "v=spf1 redirect=e.example").txt("d.example", "v=spf1 ip4:192.0.2.8 -all");
+  z.txt("e.example", "v=spf1 ip4:192.0.2.1 exists:%{d} -all");
+  const outcome found = evaluate(z);
+  EXPECT_EQ(found.result, result::pass);
+  EXPECT_EQ(found.mechanism, "include:c.example");
+  EXPECT_EQ(found.mechanism_domain, "example.com");
+  EXPECT_EQ(z.asked, (std::vector<std::string>{"TXT example.com", "TXT a.example", "TXT d.example",
+                                               "TXT a-rather-long-name.b.example", "TXT c.example",
+                                               "TXT e.example"}));
+}
+
 TEST(SpfEvaluate, AnswersOfTheWrongType) {
   evaluation e(from("192.0.2.1"));
   e.answer(0, dns::answer<smtp::ip_address>::found({ip("192.0.2.1")}, std::chrono::seconds(1)));

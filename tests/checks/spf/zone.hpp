@@ -148,7 +148,7 @@ class zone {
   template <class Record>
   dns::answer<Record> look_up(const spf::question& q, std::vector<Record> node::* records) const {
     bool loops = false;
-    const node* n = find(q.name, loops);
+    const node* n = find(std::string(q.name), loops);
     if (loops) return dns::answer<Record>::temporary_failure("CNAME loop");
     if (n == nullptr) return dns::answer<Record>::no_such_name(ttl);
     if (n->timeouts.contains(q.type)) return dns::answer<Record>::temporary_failure("timeout");
@@ -157,7 +157,7 @@ class zone {
   }
 
   const spf::question& question(const spf::question& q) {
-    asked.push_back(std::string(to_string(q.type)) + ' ' + q.name);
+    asked.push_back(std::string(to_string(q.type)) + ' ' + std::string(q.name));
     return q;
   }
 
