@@ -3,6 +3,7 @@
 #ifndef GATEPOST_CHECKS_SPF_DETAIL_NAMES_HPP
 #define GATEPOST_CHECKS_SPF_DETAIL_NAMES_HPP
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -25,22 +26,23 @@ constexpr bool has_bad_octet(std::uint64_t word) {
   return ((below_blank | above_tilde) & octets_of(0x80)) != 0 || has_zero(word ^ octets_of('\\'));
 }
 
-// Whether `bad` is true of any eight octets; what is missing to eight is made up by octets that
-// were looked at before, or by blanks.
+// Whether `is` is true of any eight octets, or of any two that follow each other, since words
+// overlap by one; what is missing to eight is made up by octets that were looked at before, or by
+// blanks.
 template <class Predicate>
-bool any_word(std::string_view text, Predicate bad) {
+bool any_word(std::string_view text, Predicate is) {
   std::uint64_t word = octets_of(' ');
   if (text.size() < sizeof word) {
     for (const char c : text) word = word << 8 | static_cast<unsigned char>(c);
-    return bad(word);
+    return is(word);
   }
   const std::size_t last = text.size() - sizeof word;
-  for (std::size_t at = 0; at < last; at += sizeof word) {
+  for (std::size_t at = 0; at < last; at += sizeof word - 1) {
     std::memcpy(&word, text.data() + at, sizeof word);
-    if (bad(word)) return true;
+    if (is(word)) return true;
   }
   std::memcpy(&word, text.data() + last, sizeof word);
-  return bad(word);
+  return is(word);
 }
 
 // As smtp::is_ascii().
@@ -48,20 +50,40 @@ inline bool is_ascii(std::string_view text) {
   return !any_word(text, [](std::uint64_t word) { return (word & octets_of(0x80)) != 0; });
 }
 
-// How many labels a name has that can be asked about, see valid_name(), which also looks at how
-// long it is; 0: it cannot.
-inline std::size_t labels_of(std::string_view name) {
+// A mark for each of eight octets that is a dot: exactly, without a borrow from its neighbours.
+constexpr std::uint64_t dots_in(std::uint64_t word) {
+  const std::uint64_t other = word ^ octets_of('.');
+  constexpr std::uint64_t low = octets_of(0x7f);
+  return ~(((other & low) + low) | other | low);
+}
+
+constexpr bool has_empty_label(std::uint64_t word) {
+  const std::uint64_t dots = dots_in(word);
+  return (dots & (dots << 8)) != 0;
+}
+
+inline bool has_dot(std::string_view name) {
+  return any_word(name, [](std::uint64_t word) { return dots_in(word) != 0; });
+}
+
+// A label of more than 63 octets (RFC 1035 §2.3.4).
+inline bool has_long_label(std::string_view name) {
   constexpr std::size_t max_label = 63;
-  if (any_word(name, has_bad_octet)) return 0;
-  std::size_t labels = 1;
-  std::size_t begin = 0;
-  for (std::size_t at = 0; at < name.size(); ++at) {
-    if (name[at] != '.') continue;
-    if (at == begin || at - begin > max_label) return 0;
-    begin = at + 1;
-    ++labels;
+  while (name.size() > max_label) {
+    const std::size_t dot = name.find('.');
+    if (std::min(dot, name.size()) > max_label) return true;
+    if (dot == name.npos) return false;
+    name.remove_prefix(dot + 1);
   }
-  return begin == name.size() || name.size() - begin > max_label ? 0 : labels;
+  return false;
+}
+
+// As valid_name(), which also looks at how long it is.
+inline bool is_name(std::string_view name) {
+  if (name.empty() || name.front() == '.' || name.back() == '.' || has_long_label(name))
+    return false;
+  return !any_word(name,
+                   [](std::uint64_t word) { return has_bad_octet(word) || has_empty_label(word); });
 }
 
 }  // namespace gatepost::checks::spf::detail

@@ -83,8 +83,7 @@ GATEPOST_DECL void evaluation::push_frame() {
 // the record that is left.
 GATEPOST_DECL void evaluation::enter(std::string_view domain, origin from) {
   // RFC 7208 §4.3: malformed, no name of several labels, or an address literal.
-  const bool fit =
-      domain.size() <= max_name_octets && detail::labels_of(domain) > 1 && !domain.starts_with('[');
+  const bool fit = valid_name(domain) && detail::has_dot(domain) && !domain.starts_with('[');
   if (from == origin::include) push_frame();
   frame& f = top();
   if (from == origin::include) f.included = true;

@@ -2,6 +2,9 @@
 #define GATEPOST_CHECKS_SPF_IMPL_MACRO_IPP
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
 
 #include "checks/spf/detail/chars.hpp"
 #include "checks/spf/detail/names.hpp"
@@ -10,19 +13,17 @@
 namespace gatepost::checks::spf {
 namespace detail {
 
-// A bit for each delimiter of RFC 7208 §7.1; 0 for every other octet.
-constexpr unsigned delimiter_bit(char c) {
-  switch (c) {
-    case '.': return 1;
-    case '-': return 2;
-    case '+': return 4;
-    case ',': return 8;
-    case '/': return 16;
-    case '_': return 32;
-    case '=': return 64;
-    default: return 0;
-  }
-}
+// The delimiters of RFC 7208 §7.1.
+inline constexpr std::string_view delimiters = ".-+,/_=";
+
+// A bit for each of them; 0 for every other octet.
+inline constexpr auto delimiter_bits = [] {
+  std::array<std::uint8_t, 256> bits{};
+  for (std::size_t i = 0; i < delimiters.size(); ++i)
+    bits[static_cast<unsigned char>(delimiters[i])] = static_cast<std::uint8_t>(1u << i);
+  return bits;
+}();
+inline unsigned delimiter_bit(char c) { return delimiter_bits[static_cast<unsigned char>(c)]; }
 
 // RFC 7208 §7.1 macro-letter, in lower case.
 inline bool is_macro_letter(char c) {
@@ -148,16 +149,15 @@ class macro_checker {
 
 // RFC 7208 §7.3: the nibbles of an IPv6 address. In names in lower case, as in the examples of
 // §7.4; in text in upper case, as the test suite of the RFC has it.
-inline std::string dotted_address(const smtp::ip_address& address, std::string_view hex) {
-  if (address.is_v4()) return address.text();
-  std::string out;
+inline void write_dotted(std::string& out, const smtp::ip_address& address, std::string_view hex) {
+  out.clear();
+  if (address.is_v4()) return address.append_to(out);
   for (const std::uint8_t octet : address.octets()) {
     if (!out.empty()) out += '.';
     out += hex[octet >> 4];
     out += '.';
     out += hex[octet & 15];
   }
-  return out;
 }
 
 // RFC 3986 §2.3 unreserved
@@ -202,21 +202,25 @@ class macro_expander {
       case 'h': return values_.helo;
       case 'r': return values_.receiver;
       case 'v': return values_.client.is_v4() ? "in-addr" : "ip6";
-      case 'i': scratch_ = dotted_address(values_.client, hex_); break;
+      case 'i': write_dotted(scratch_, values_.client, hex_); break;
       case 'c': scratch_ = values_.client.text(); break;
       default: scratch_ = std::to_string(values_.time); break;
     }
     return scratch_;
   }
 
-  void append(const macro_term& m, std::string_view value, std::string& out) {
+  // RFC 7208 §7.3: split, turned around, cut to the last parts; dots stand between them, whatever
+  // stood there.
+  static void append(const macro_term& m, std::string_view value, std::string& out) {
     const unsigned delimiters = m.delimiters == 0 ? delimiter_bit('.') : m.delimiters;
-    if (m.reverse) {
-      // The last parts of what is turned around are the first ones of the value.
-      append_reversed(m, first_parts(value, delimiters, m.parts), delimiters, out);
-    } else {
-      append_parts(m, last_parts(value, delimiters, m.parts), delimiters, out);
-    }
+    const auto begin = static_cast<std::ptrdiff_t>(out.size());
+    // The last parts of what is turned around are the first ones of the value.
+    out += m.reverse ? first_parts(value, delimiters, m.parts)
+                     : last_parts(value, delimiters, m.parts);
+    const auto is_delimiter = [=](char c) { return (delimiter_bit(c) & delimiters) != 0; };
+    if (m.reverse) reverse_parts(out.begin() + begin, out.end(), is_delimiter);
+    std::replace_if(out.begin() + begin, out.end(), is_delimiter, '.');
+    if (m.escape) escape(out, static_cast<std::size_t>(begin));
   }
 
   // As many parts as the macro keeps; 0: all.
@@ -231,38 +235,24 @@ class macro_expander {
     return value;
   }
 
-  // RFC 7208 §7.3: dots stand between the parts, whatever stood there.
-  static void append_parts(const macro_term& m, std::string_view value, unsigned delimiters,
-                           std::string& out) {
-    std::size_t begin = 0;
-    for (std::size_t at = 0; at < value.size(); ++at) {
-      // A dot is in its place already.
-      if (value[at] == '.' || (delimiter_bit(value[at]) & delimiters) == 0) continue;
-      append_octets(m, value.substr(begin, at - begin), out);
-      out += '.';
-      begin = at + 1;
+  // All of it, and then each part back again.
+  template <class Iterator, class Predicate>
+  static void reverse_parts(Iterator begin, Iterator end, Predicate is_delimiter) {
+    std::reverse(begin, end);
+    for (;;) {
+      const Iterator delimiter = std::find_if(begin, end, is_delimiter);
+      std::reverse(begin, delimiter);
+      if (delimiter == end) return;
+      begin = delimiter + 1;
     }
-    append_octets(m, value.substr(begin), out);
-  }
-  static void append_reversed(const macro_term& m, std::string_view value, unsigned delimiters,
-                              std::string& out) {
-    std::size_t end = value.size();
-    for (std::size_t at = value.size(); at > 0; --at) {
-      if ((delimiter_bit(value[at - 1]) & delimiters) == 0) continue;
-      append_octets(m, value.substr(at, end - at), out);
-      out += '.';
-      end = at - 1;
-    }
-    append_octets(m, value.substr(0, end), out);
   }
 
-  static void append_octets(const macro_term& m, std::string_view text, std::string& out) {
-    if (!m.escape) {
-      out += text;
-      return;
-    }
+  // What stands in `out` from `begin` on. RFC 7208 §7.3: as in URIs.
+  static void escape(std::string& out, std::size_t begin) {
+    const std::string plain = out.substr(begin);
+    out.resize(begin);
     constexpr std::string_view hex = "0123456789ABCDEF";
-    for (const char c : text) {
+    for (const char c : plain) {
       if (is_unreserved(c)) {
         out += c;
         continue;
@@ -327,7 +317,7 @@ GATEPOST_DECL std::string expand_domain(const macro_string& macros, const macro_
 }
 
 GATEPOST_DECL bool valid_name(std::string_view name) {
-  return name.size() <= max_name_octets && detail::labels_of(name) > 0;
+  return name.size() <= max_name_octets && detail::is_name(name);
 }
 
 }  // namespace gatepost::checks::spf

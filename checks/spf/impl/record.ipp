@@ -219,7 +219,9 @@ class record_reader {
 
 GATEPOST_DECL bool is_record(std::string_view txt) {
   const std::size_t size = detail::version.size();
-  return detail::same_word(txt.substr(0, size), detail::version) &&
+  // Nearly all write it like this.
+  const bool usual = txt.starts_with(detail::version);
+  return (usual || detail::same_word(txt.substr(0, size), detail::version)) &&
          (txt.size() == size || txt[size] == ' ');
 }
 

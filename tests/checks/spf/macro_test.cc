@@ -3,9 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cctype>
+#include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace gatepost::checks::spf {
 namespace {
@@ -232,6 +235,77 @@ TEST(SpfMacro, ValidNames) {
         'a' + label, std::string("\xc3\xbc.example"), std::string("a\\.b"), std::string("a\nb"),
         label + '.' + label + '.' + label + '.' + std::string(62, 'b')})
     EXPECT_FALSE(valid_name(name)) << name;
+}
+
+// Octet by octet, as valid_name() says.
+bool is_valid(std::string_view name) {
+  std::size_t label = 0;
+  for (const char c : name) {
+    if (c < ' ' || c > '~' || c == '\\') return false;
+    if (c == '.' && label == 0) return false;
+    label = c == '.' ? 0 : label + 1;
+    if (label > 63) return false;
+  }
+  return label > 0 && name.size() <= max_name_octets;
+}
+
+// Each octet in each place, and with a dot beside it.
+TEST(SpfMacro, ValidNamesOfEveryOctet) {
+  for (std::size_t size = 1; size <= 20; ++size)
+    for (std::size_t at = 0; at < size; ++at)
+      for (int octet = 0; octet < 256; ++octet) {
+        std::string name(size, 'a');
+        name[at] = static_cast<char>(octet);
+        ASSERT_EQ(valid_name(name), is_valid(name)) << size << ' ' << at << ' ' << octet;
+        name[(at + 1) % size] = '.';
+        ASSERT_EQ(valid_name(name), is_valid(name)) << size << ' ' << at << ' ' << octet;
+      }
+}
+
+// A dot in each place of names about as long as a label and a name may be.
+TEST(SpfMacro, ValidNamesOfEveryLength) {
+  for (std::size_t size = 0; size <= 260; ++size)
+    for (std::size_t at = 0; at < size; ++at) {
+      std::string name(size, 'a');
+      for (std::size_t dot = at; dot < size; dot += 64) name[dot] = '.';
+      ASSERT_EQ(valid_name(name), is_valid(name)) << name;
+      name[size / 2] = '.';
+      ASSERT_EQ(valid_name(name), is_valid(name)) << name;
+    }
+}
+
+// RFC 7208 §7.3 word by word.
+std::string transformed(std::string_view value, std::string_view delimiters, std::size_t keep,
+                        bool reverse) {
+  std::vector<std::string> parts(1);
+  for (const char c : value) {
+    if (delimiters.find(c) == delimiters.npos) {
+      parts.back() += c;
+    } else {
+      parts.emplace_back();
+    }
+  }
+  if (reverse) std::reverse(parts.begin(), parts.end());
+  if (keep > 0 && keep < parts.size()) parts.erase(parts.begin(), parts.end() - keep);
+  std::string all;
+  for (const std::string& part : parts) all += (&part == &parts[0] ? "" : ".") + part;
+  return all;
+}
+
+TEST(SpfMacro, EveryTransformation) {
+  for (const char* value :
+       {"a", "", ".", "a.b", "foo-bar+zip.quux", "..a", "a..", "-a--b.", "a,b/c_d=e"})
+    for (const char* delimiters : {"", ".", "-", "+-", ".-+,/_="})
+      for (std::size_t keep = 0; keep < 8; ++keep)
+        for (const bool reverse : {false, true}) {
+          macro_values v = strong_bad();
+          v.local_part = value;
+          const std::string macro = "%{l" + (keep == 0 ? "" : std::to_string(keep)) +
+                                    (reverse ? "r" : "") + delimiters + "}|";
+          EXPECT_EQ(text_of(macro, v),
+                    transformed(value, *delimiters == 0 ? "." : delimiters, keep, reverse) + '|')
+              << macro << ' ' << value;
+        }
 }
 
 }  // namespace
