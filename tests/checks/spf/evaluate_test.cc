@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "checks/spf/record_cache.hpp"
 #include "tests/checks/spf/zone.hpp"
 
 namespace gatepost::checks::spf {
