@@ -15,7 +15,7 @@ GATEPOST_DECL asio::awaitable<spf::outcome> evaluate(smtp::dns::resolver& resolv
                                                      std::chrono::milliseconds deadline) {
   const auto until = detail::round::clock::now() + deadline;
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  evaluation e(std::move(q), std::move(options));
+  evaluation e(std::move(q), options);
   while (!e.done()) {
     const auto round = std::make_shared<detail::round>(executor, resolver, e.questions());
     const bool in_time = co_await detail::ask_all(round, until);

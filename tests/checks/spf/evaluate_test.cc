@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -458,6 +459,41 @@ TEST(SpfEvaluate, RecordsThatWereReadBefore) {
   }
   EXPECT_EQ(records.size(), 1u);
   EXPECT_EQ(records.counters().hits, 3u);
+}
+
+// Kept by its text, a record lives no longer than the DNS's answer: a new answer counts at once,
+// and so does that the record is gone.
+TEST(SpfEvaluate, TheAnswerDecidesWhichRecordCounts) {
+  record_cache records;
+  evaluation_options options;
+  options.records = &records;
+  const auto said = [&](zone z) { return z.evaluate(from("192.0.2.1"), options).result; };
+  EXPECT_EQ(said(zone().txt("example.com", "v=spf1 ip4:192.0.2.1 -all")), result::pass);
+  EXPECT_EQ(said(zone().txt("example.com", "v=spf1 -all")), result::fail);
+  EXPECT_EQ(said(zone()), result::none);
+  EXPECT_EQ(said(zone().times_out("example.com")), result::temperror);
+  EXPECT_EQ(said(zone().txt("example.com", "v=spf1 ip4:192.0.2.1 -all")), result::pass);
+}
+
+// The names of several questions are good until the last one is answered, whatever is answered
+// before; what was said may go at once.
+TEST(SpfEvaluate, NamesAreGoodUntilTheLastAnswer) {
+  evaluation e(from("192.0.2.1"));
+  const auto ttl = std::chrono::seconds(60);
+  const std::string one = "a-name-that-is-long-enough-for-the-heap.one.example";
+  const std::string two = "a-name-that-is-long-enough-for-the-heap.two.example";
+  e.answer(0, dns::answer<std::string>::found({"v=spf1 include:" + one + " -all"}, ttl));
+  EXPECT_EQ(e.questions()[0].name, one);
+  e.answer(0, dns::answer<std::string>::found({"v=spf1 mx:%{h}." + two + " -all"}, ttl));
+  EXPECT_TRUE(e.questions()[0].name.ends_with(two));
+  e.answer(0, dns::answer<dns::mx_record>::found({{1, one}, {2, two}}, ttl));
+  const auto asked = e.questions();
+  ASSERT_EQ(asked.size(), 2u);
+  e.answer(1, dns::answer<smtp::ip_address>::no_data(ttl));
+  EXPECT_EQ(asked[0].name, one);
+  EXPECT_EQ(asked[1].name, two);
+  e.answer(0, dns::answer<smtp::ip_address>::found({ip("192.0.2.1")}, ttl));
+  EXPECT_EQ(e.outcome().result, result::pass);
 }
 
 // What they have been read into may go while they are in use.

@@ -83,8 +83,8 @@ class zone {
     }
   }
 
-  outcome evaluate(query q, evaluation_options options = {}) {
-    evaluation e(std::move(q), std::move(options));
+  outcome evaluate(query q, const evaluation_options& options = {}) {
+    evaluation e(std::move(q), options);
     run(e);
     return std::move(e).outcome();
   }
