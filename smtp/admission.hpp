@@ -2,7 +2,8 @@
 //
 // Asked before a byte is sent, so that a flood costs an accept and a close. Shared by all threads
 // of a server; the table holds the networks that have sessions or had one within seconds, and so is
-// bounded by the limit on sessions and by `remembered`. No clock of its own. Thread-safe.
+// bounded by the limit on sessions and by `remembered`. Its hash is seeded: who has a /32 of IPv6
+// has 2^32 networks to choose from. No clock of its own. Thread-safe.
 //
 // Of a connection whose client a proxy has yet to name, only the limit in all can be asked: hold()
 // counts it until it is known, release() ends that, and then comes enter().
@@ -20,6 +21,7 @@
 #include "smtp/ip.hpp"
 #include "smtp/limit_counters.hpp"
 #include "smtp/reply.hpp"
+#include "smtp/seeded_hash.hpp"
 
 namespace gatepost::smtp {
 
@@ -108,7 +110,7 @@ class admission {
 
   connection_limits limits_;
   mutable std::mutex mutex_;
-  std::unordered_map<ip_network, network_state> networks_;
+  std::unordered_map<ip_network, network_state, seeded_hash> networks_;
   std::size_t sessions_ = 0;
   std::size_t held_ = 0;
   bucket rate_;

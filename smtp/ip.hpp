@@ -69,7 +69,7 @@ class ip_address {
   friend constexpr bool operator==(const ip_address&, const ip_address&) noexcept = default;
   friend constexpr auto operator<=>(const ip_address&, const ip_address&) noexcept = default;
 
-  // Hashing for absl's tables, which are seeded: use them where peers choose the keys.
+  // Hashing for absl's tables. Where peers choose the keys: smtp::seeded_hash.
   template <class H>
   friend H AbslHashValue(H state, const ip_address& address) {
     const auto octets = address.octets();
@@ -183,7 +183,7 @@ GATEPOST_DECL result<endpoint> parse_endpoint(std::string_view text) noexcept;
 
 }  // namespace gatepost::smtp
 
-// Not seeded: a peer that chooses its own address can make keys collide. See AbslHashValue above.
+// Not seeded: a peer that chooses its own address can make keys collide. See smtp::seeded_hash.
 template <>
 struct std::hash<gatepost::smtp::ip_address> {
   GATEPOST_DECL std::size_t operator()(const gatepost::smtp::ip_address& address) const noexcept;

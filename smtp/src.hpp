@@ -43,6 +43,7 @@
 #include "smtp/impl/reply.ipp"
 #include "smtp/impl/reply_reader.ipp"
 #include "smtp/impl/sasl_client.ipp"
+#include "smtp/impl/seeded_hash.ipp"
 #include "smtp/impl/server.ipp"
 #include "smtp/impl/server_connection.ipp"
 #include "smtp/impl/server_features.ipp"

@@ -1,7 +1,8 @@
 // Counters by key for checks that count: bounded in memory, shared by all threads.
 //
 // Entries that say nothing any more make room for new ones. Where every entry still says something
-// a new key is not entered: what is counted already stays counted, and nobody can push it out.
+// a new key is not entered: what is counted already stays counted, and nobody can push it out. Keys
+// are hashed with seeds, since those who are counted choose them.
 #ifndef GATEPOST_CHECKS_DETAIL_BOUNDED_TABLE_HPP
 #define GATEPOST_CHECKS_DETAIL_BOUNDED_TABLE_HPP
 
@@ -12,7 +13,10 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <mutex>
+
+#include "smtp/seeded_hash.hpp"
 
 namespace gatepost::checks::detail {
 
@@ -84,11 +88,11 @@ class bounded_table {
 
   struct alignas(64) shard {
     std::mutex mutex;
-    absl::flat_hash_map<Key, Entry> entries;
+    absl::flat_hash_map<Key, Entry, smtp::seeded_hash, std::equal_to<>> entries;
     table_time next_sweep{};
   };
 
-  shard& shard_of(const Key& key) { return shards_[absl::Hash<Key>()(key) % shard_count]; }
+  shard& shard_of(const Key& key) { return shards_[choose_(key) % shard_count]; }
 
   static void sweep(shard& s, table_time now) {
     if (now < s.next_sweep) return;
@@ -97,6 +101,7 @@ class bounded_table {
   }
 
   std::size_t shard_capacity_;
+  const smtp::seeded_hash choose_;  // each shard has its own
   std::array<shard, shard_count> shards_;
 };
 

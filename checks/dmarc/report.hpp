@@ -18,6 +18,7 @@
 #include "checks/dmarc/record.hpp"
 #include "smtp/config.hpp"
 #include "smtp/ip.hpp"
+#include "smtp/seeded_hash.hpp"
 
 namespace gatepost::checks::dmarc {
 
@@ -76,8 +77,8 @@ GATEPOST_DECL report_policy policy_of(const evaluation& e, dmarc::regime regime)
 GATEPOST_DECL report_row row_of(const evaluation& e, const identifiers& found,
                                 const smtp::ip_address& source, std::string_view envelope_from);
 
-// A number that is the same for equal rows.
-GATEPOST_DECL std::size_t hash_of(const report_row& row);
+// A number that is the same for equal rows with the same hash.
+GATEPOST_DECL std::size_t hash_of(const report_row& row, const smtp::seeded_hash& hash);
 
 }  // namespace gatepost::checks::dmarc
 

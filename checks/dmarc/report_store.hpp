@@ -22,6 +22,7 @@
 
 #include "checks/dmarc/report.hpp"
 #include "smtp/config.hpp"
+#include "smtp/seeded_hash.hpp"
 
 namespace gatepost::checks::dmarc {
 
@@ -81,7 +82,9 @@ class memory_report_store final : public report_store {
 
   report_limits limits_;
   mutable std::mutex mutex_;
-  std::unordered_multimap<std::string, entry> entries_;  // by domain
+  // By domain. Strangers choose the domains, and most of a row.
+  std::unordered_multimap<std::string, entry, smtp::seeded_hash> entries_;
+  const smtp::seeded_hash row_hash_;
   std::size_t rows_ = 0;
   std::uint64_t dropped_ = 0;
 };

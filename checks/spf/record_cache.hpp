@@ -17,15 +17,16 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "checks/spf/record.hpp"
 #include "smtp/config.hpp"
+#include "smtp/seeded_hash.hpp"
 
 namespace gatepost::checks::spf {
 
@@ -84,19 +85,6 @@ class record_cache {
  private:
   using place = std::list<shared_record>::iterator;
 
-  // A text that lies in its entry. Hashed as octets, since that is seeded and strangers choose the
-  // texts; absl hashes a std::string_view by std::hash where it was built for an older C++.
-  struct key {
-    std::string_view text;
-
-    friend bool operator==(const key&, const key&) = default;
-    template <class H>
-    friend H AbslHashValue(H state, const key& k) {
-      return H::combine(H::combine_contiguous(std::move(state), k.text.data(), k.text.size()),
-                        k.text.size());
-    }
-  };
-
   shared_record find(std::string_view text);
   void keep(const shared_record& r);
   void make_room();
@@ -104,7 +92,8 @@ class record_cache {
   const record_cache_options options_;
   mutable std::mutex mutex_;
   std::list<shared_record> entries_;  // the most recently used first
-  absl::flat_hash_map<key, place> index_;
+  // By a text that lies in its entry; strangers choose it.
+  absl::flat_hash_map<std::string_view, place, smtp::seeded_hash, std::equal_to<>> index_;
   std::size_t octets_ = 0;
   record_cache_counters counters_;
 };

@@ -8,6 +8,7 @@
 #include <asio/redirect_error.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
+#include <map>
 #include <span>
 
 #include "routing/detail/relay_engine.hpp"
@@ -57,7 +58,7 @@ GATEPOST_DECL asio::awaitable<std::vector<delivery_group>> relay_engine::group_r
     const message_at_work& w) {
   const spool_message& m = w.message;
   std::vector<delivery_group> groups;
-  std::unordered_map<std::string, std::size_t> by_text;
+  std::map<std::string, std::size_t> by_text;  // not hashed: recipients are chosen by strangers
   const spool_time now = std::chrono::system_clock::now();
   for (std::size_t i = 0; i < m.recipients.size(); ++i) {
     const spool_recipient& r = m.recipients[i];

@@ -3,8 +3,8 @@
 //
 // Sans-I/O: time is a parameter, and never goes back. The least recently used entry goes when the
 // cache is full, by count or by octets. With `stale` set, an answer that has run out is kept so
-// much longer, and given where no new one can be had (RFC 8767). One thread; entries are found by a
-// seeded hash, since strangers choose the names.
+// much longer, and given where no new one can be had (RFC 8767). One thread; entries are found by
+// smtp::seeded_hash, since strangers choose the names.
 #ifndef GATEPOST_SMTP_DNS_CACHE_HPP
 #define GATEPOST_SMTP_DNS_CACHE_HPP
 
@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <optional>
 #include <string>
@@ -20,6 +21,7 @@
 
 #include "smtp/config.hpp"
 #include "smtp/dns/message.hpp"
+#include "smtp/seeded_hash.hpp"
 
 namespace gatepost::smtp::dns {
 
@@ -103,7 +105,7 @@ class cache {
 
   cache_options options_;
   std::list<entry> entries_;  // the most recently used first
-  absl::flat_hash_map<std::string_view, place> index_;
+  absl::flat_hash_map<std::string_view, place, seeded_hash, std::equal_to<>> index_;
   std::size_t octets_ = 0;
   cache_counters counters_;
 };

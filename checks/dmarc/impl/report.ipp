@@ -1,8 +1,6 @@
 #ifndef GATEPOST_CHECKS_DMARC_IMPL_REPORT_IPP
 #define GATEPOST_CHECKS_DMARC_IMPL_REPORT_IPP
 
-#include <functional>
-
 #include "checks/dmarc/report.hpp"
 
 namespace gatepost::checks::dmarc {
@@ -50,10 +48,10 @@ GATEPOST_DECL report_row row_of(const evaluation& e, const identifiers& found,
   return row;
 }
 
-GATEPOST_DECL std::size_t hash_of(const report_row& row) {
+GATEPOST_DECL std::size_t hash_of(const report_row& row, const smtp::seeded_hash& hash) {
   std::size_t h = 0;
   const auto mix = [&h](std::size_t value) { h = h * 1099511628211u + value; };
-  const auto text = [&](std::string_view s) { mix(std::hash<std::string_view>()(s)); };
+  const auto text = [&](std::string_view s) { mix(hash(s)); };
   text(row.source.text());
   mix(static_cast<std::size_t>(row.disposition) * 8 + (row.passed ? 4 : 0) +
       (row.dkim_aligned ? 2 : 0) + (row.spf_aligned ? 1 : 0));

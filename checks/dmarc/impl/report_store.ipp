@@ -83,7 +83,7 @@ GATEPOST_DECL memory_report_store::entry* memory_report_store::entry_of(
 
 GATEPOST_DECL void memory_report_store::count(entry& e, report_row row, std::uint64_t times) {
   auto& rows = e.collected.rows;
-  const std::size_t hash = hash_of(row);
+  const std::size_t hash = hash_of(row, row_hash_);
   const auto [first, last] = e.index.equal_range(hash);
   for (auto it = first; it != last; ++it) {
     if (!(rows[it->second].row == row)) continue;

@@ -51,7 +51,7 @@ GATEPOST_DECL record_cache_counters record_cache::counters() const {
 
 GATEPOST_DECL shared_record record_cache::find(std::string_view text) {
   const std::lock_guard lock(mutex_);
-  const auto found = index_.find(key{text});
+  const auto found = index_.find(text);
   if (found == index_.end()) {
     ++counters_.misses;
     return nullptr;
@@ -66,9 +66,9 @@ GATEPOST_DECL void record_cache::keep(const shared_record& r) {
   if (options_.entries == 0 || cost > options_.octets / detail::smallest_share) return;
   const std::lock_guard lock(mutex_);
   // Another thread may have read the same text meanwhile.
-  if (index_.contains(key{r->text()})) return;
+  if (index_.contains(r->text())) return;
   entries_.push_front(r);
-  index_.emplace(key{r->text()}, entries_.begin());
+  index_.emplace(r->text(), entries_.begin());
   octets_ += cost;
   make_room();
 }
@@ -78,7 +78,7 @@ GATEPOST_DECL void record_cache::make_room() {
     ++counters_.evictions;
     const shared_record& last = entries_.back();
     octets_ -= last->octets();
-    index_.erase(key{last->text()});
+    index_.erase(last->text());
     entries_.pop_back();
   }
 }

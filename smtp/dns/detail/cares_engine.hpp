@@ -10,6 +10,7 @@
 #include <asio/steady_timer.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +21,7 @@
 #include "smtp/dns/cares_resolver.hpp"
 #include "smtp/dns/detail/cares_channel.hpp"
 #include "smtp/dns/message.hpp"
+#include "smtp/seeded_hash.hpp"
 
 namespace gatepost::smtp::dns::detail {
 
@@ -94,7 +96,7 @@ class cares_engine : public std::enable_shared_from_this<cares_engine> {
   random_ids ids_;
   std::vector<path> paths_;                            // one for each server
   std::vector<std::weak_ptr<cares_channel>> retired_;  // live while they wait for answers
-  absl::flat_hash_map<std::string, std::shared_ptr<flight>> flights_;
+  absl::flat_hash_map<std::string, std::shared_ptr<flight>, seeded_hash, std::equal_to<>> flights_;
   std::size_t attempts_ = 0;  // that c-ares has
   std::size_t waiting_ = 0;   // coroutines, for any answer
   resolver_counters counters_;
