@@ -14,8 +14,9 @@
 //
 // A list that does not answer costs no more than `deadline`, and after some failures nothing: it is
 // not asked for a while. So is one that tells us not to ask, or gives answers that no list gives:
-// that is reported to the observer, and never counts as listed. Thread-safe as far as the resolver
-// is.
+// that is reported to the observer, and never counts as listed. The observer hears when a list
+// begins to rest and when it answers again, with the list's counts. Thread-safe as far as the
+// resolver is.
 #ifndef GATEPOST_CHECKS_DNSBL_HPP
 #define GATEPOST_CHECKS_DNSBL_HPP
 
@@ -96,6 +97,9 @@ struct dnsbl_stats {
   std::uint64_t skipped = 0;  // not asked, since the list rests
   bool resting = false;
 };
+
+// "bl.example: 12 asked, 3 listed, 1 failed, 0 blocked, 0 odd, 2 skipped; rests"
+GATEPOST_DECL std::string to_string(const dnsbl_stats& s);
 
 namespace detail {
 class dnsbl_panel;

@@ -44,6 +44,17 @@ struct dnsbl_entry {
   std::atomic<std::uint64_t> skipped = 0;
 };
 
+inline dnsbl_stats stats_of(const dnsbl_entry& e) {
+  return {e.list.shown_name(), e.asked, e.listed,  e.failed,
+          e.blocked,           e.odd,   e.skipped, e.breaker.resting()};
+}
+
+inline std::string counts_of(const dnsbl_stats& s) {
+  return std::to_string(s.asked) + " asked, " + std::to_string(s.listed) + " listed, " +
+         std::to_string(s.failed) + " failed, " + std::to_string(s.blocked) + " blocked, " +
+         std::to_string(s.odd) + " odd, " + std::to_string(s.skipped) + " skipped";
+}
+
 class dnsbl_panel {
  public:
   dnsbl_panel(smtp::dns::resolver& dns, dnsbl_options options)
@@ -72,9 +83,7 @@ class dnsbl_panel {
 
   void no_answer(dnsbl_entry& e, const std::string& why) const {
     ++e.failed;
-    if (e.breaker.failed(options_.now()) != circuit_breaker::change::rests) return;
-    complain(e, std::to_string(options_.breaker.failures) + " questions in a row failed (" + why +
-                    "); not asked for " + std::to_string(options_.breaker.rest.count()) + " ms");
+    count_failure(e, why);
   }
 
   // Whether it is an answer.
@@ -82,10 +91,11 @@ class dnsbl_panel {
     const bool blocked = r.meaning == dnsbl_meaning::blocked;
     if (blocked || r.meaning == dnsbl_meaning::odd) {
       ++(blocked ? e.blocked : e.odd);
-      e.breaker.failed(options_.now());
-      complain(e, "answers " + r.code.text() +
-                      (blocked ? ": we may not ask it; ask by a resolver of your own, or less"
-                               : ": no answer of a list; it may be gone, or the resolver lies"));
+      if (!e.complained.exchange(true))
+        say(e, "answers " + r.code.text() +
+                   (blocked ? ": we may not ask it; ask by a resolver of your own, or less"
+                            : ": no answer of a list; it may be gone, or the resolver lies"));
+      count_failure(e, "it answers " + r.code.text());
       return false;
     }
     if (r.meaning == dnsbl_meaning::listed) ++e.listed;
@@ -96,14 +106,17 @@ class dnsbl_panel {
   }
 
  private:
-  // Once, until it is well again.
-  void complain(dnsbl_entry& e, const std::string& what) const {
-    if (!e.complained.exchange(true)) say(e, what);
+  void count_failure(dnsbl_entry& e, const std::string& why) const {
+    if (e.breaker.failed(options_.now()) != circuit_breaker::change::rests) return;
+    e.complained = true;
+    say(e, std::to_string(options_.breaker.failures) + " questions in a row failed (" + why +
+               "); not asked for " + std::to_string(options_.breaker.rest.count()) + " ms");
   }
 
   void say(const dnsbl_entry& e, const std::string& what) const {
     if (options_.observer == nullptr) return;
-    const std::string text = e.list.shown_name() + ": " + what;
+    const std::string text =
+        e.list.shown_name() + ": " + what + " (" + counts_of(stats_of(e)) + ')';
     options_.observer->on_trouble({"check dnsbl", text, {}});
   }
 

@@ -206,10 +206,12 @@ GATEPOST_DECL verdict dnsbl::judge(const dnsbl_result& found) const {
 
 GATEPOST_DECL std::vector<dnsbl_stats> dnsbl::stats() const {
   std::vector<dnsbl_stats> all;
-  for (const detail::dnsbl_entry& e : panel_->entries())
-    all.push_back({e.list.shown_name(), e.asked, e.listed, e.failed, e.blocked, e.odd, e.skipped,
-                   e.breaker.resting()});
+  for (const detail::dnsbl_entry& e : panel_->entries()) all.push_back(detail::stats_of(e));
   return all;
+}
+
+GATEPOST_DECL std::string to_string(const dnsbl_stats& s) {
+  return s.list + ": " + detail::counts_of(s) + (s.resting ? "; rests" : "");
 }
 
 GATEPOST_DECL asio::awaitable<std::vector<std::string>> dnsbl::self_check() const {

@@ -100,6 +100,13 @@ asio::awaitable<void> test_lists(const checks::dnsbl& lists, smtp::json_log& log
   for (const std::string& what : wrong) log.note(smtp::log_level::warning, "check dnsbl", what);
 }
 
+// What came of the questions to each list since the start.
+void note_lists(const checks::dnsbl* lists, smtp::json_log& log) {
+  if (lists == nullptr) return;
+  for (const checks::dnsbl_stats& s : lists->stats())
+    log.note(smtp::log_level::info, "check dnsbl", to_string(s));
+}
+
 problems listen(smtp::server& server, const config& c, const command_line& how) {
   problems all;
   for (std::size_t i = 0; i < c.listeners.size(); ++i) {
@@ -161,6 +168,7 @@ int serve(const config& c, const config_source& from, const command_line& how) {
     } else if (number == SIGUSR1) {
       const std::string failed = log->reopen();
       if (!failed.empty()) log->note(smtp::log_level::error, "log", failed);
+      note_lists(added.dnsbl, *log);
     } else if (!std::exchange(stopping, true)) {
       server.stop();
       relay.stop(c.server.stop_within);
@@ -176,6 +184,7 @@ int serve(const config& c, const config_source& from, const command_line& how) {
   say_ready(c, from, server);
   threads.run();
   caught.stop();
+  note_lists(added.dnsbl, *log);
   return good;
 }
 

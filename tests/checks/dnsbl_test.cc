@@ -250,7 +250,8 @@ TEST(Dnsbl, BeingBlockedIsTroubleAndNotAListing) {
   EXPECT_EQ(w.told.trouble.size(), 1u) << "told once";
   EXPECT_EQ(w.reply("192.0.2.3"), "pass");
   ASSERT_EQ(w.told.trouble.size(), 2u);
-  EXPECT_EQ(w.told.trouble[1].what, "bl.test: answers again");
+  EXPECT_EQ(w.told.trouble[1].what,
+            "bl.test: answers again (3 asked, 0 listed, 0 failed, 1 blocked, 1 odd, 0 skipped)");
   const dnsbl_stats s = w.lists->stats().at(0);
   EXPECT_EQ(s.asked, 3u);
   EXPECT_EQ(s.blocked, 1u);
@@ -271,7 +272,10 @@ TEST(Dnsbl, ADeadListIsLeftAloneForAWhile) {
   EXPECT_TRUE(stats().resting);
   ASSERT_EQ(w.told.trouble.size(), 1u);
   EXPECT_EQ(w.told.trouble[0].what,
-            "dead.test: 2 questions in a row failed (timeout); not asked for 60000 ms");
+            "dead.test: 2 questions in a row failed (timeout); not asked for 60000 ms (2 asked, 0 "
+            "listed, 2 failed, 0 blocked, 0 odd, 0 skipped)");
+  EXPECT_EQ(to_string(stats()),
+            "dead.test: 2 asked, 0 listed, 2 failed, 0 blocked, 0 odd, 3 skipped; rests");
   // One trial after the rest, which fails.
   w.now += 60s;
   for (int i = 0; i < 3; ++i) w.mail("192.0.2.1");
@@ -281,8 +285,25 @@ TEST(Dnsbl, ADeadListIsLeftAloneForAWhile) {
   w.mail("192.0.2.9");
   EXPECT_EQ(stats().asked, 4u);
   EXPECT_FALSE(stats().resting);
-  EXPECT_EQ(w.told.trouble.back().what, "dead.test: answers again");
+  EXPECT_EQ(w.told.trouble.size(), 2u) << "not for each trial";
+  EXPECT_EQ(w.told.trouble.back().what,
+            "dead.test: answers again (4 asked, 0 listed, 3 failed, 0 blocked, 0 odd, 5 skipped)");
   EXPECT_FALSE(w.lists->stats().at(1).resting);
+  EXPECT_EQ(to_string(w.lists->stats().at(1)),
+            "bl.test: 9 asked, 8 listed, 0 failed, 0 blocked, 0 odd, 0 skipped");
+}
+
+// That it rests is said, too, after it was said what it answers.
+TEST(Dnsbl, AListThatBlocksUsIsLeftAloneAndThatIsSaid) {
+  dnsbl_options o = with({listing("bl.test")});
+  o.breaker = {.failures = 2, .rest = 60s};
+  world w(o);
+  w.dns.add_a("1.2.0.192.bl.test", {"127.255.255.254"});
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(w.reply("192.0.2.1"), "inconclusive");
+  ASSERT_EQ(w.told.trouble.size(), 2u);
+  EXPECT_EQ(w.told.trouble[1].what,
+            "bl.test: 2 questions in a row failed (it answers 127.255.255.254); not asked for "
+            "60000 ms (2 asked, 0 listed, 0 failed, 2 blocked, 0 odd, 0 skipped)");
 }
 
 TEST(Dnsbl, ASlowListCostsNoMoreThanItsDeadline) {

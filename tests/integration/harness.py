@@ -212,7 +212,7 @@ class BorderMta:
         self.address = next((a for a in self.addresses if not a.startswith("unix:")), "none:0")
         self.port = int(self.address.rpartition(":")[2])
 
-    def event(self, what, **fields):
+    def event(self, what, /, **fields):
         """Waits for a log line whose fields have these values."""
 
         def wanted(line):

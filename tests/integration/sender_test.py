@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """Who a sender is: border_mta asks nsd about clients, domains and signatures, and acts on it."""
 
+import signal
+
 import harness
 import servers
 
@@ -26,6 +28,7 @@ null.test. MX 0 .
 9.113.0.203.bl.test. A 127.0.0.2
 9.113.0.203.bl.test. TXT "listed, see https://bl.test/9"
 2.0.0.127.bl.test. A 127.0.0.2
+*.blocks.test. A 127.255.255.254
 {keys}
 """
 
@@ -108,6 +111,26 @@ about = ["ipv4"]
         reply = client.expect("550", "RCPT TO:<bob@example.test>")
         self.assertIn("bl.test", reply)
         self.assertIn("https://bl.test/9", reply)
+
+    def test_what_came_of_lists_is_in_the_log(self):
+        mta = self.border("""[[checks.dnsbl.lists]]
+zone = "blocks.test"
+[checks.dnsbl]
+failures = 2
+rest = "1h"
+""")
+        for address in ("192.0.2.1", "203.0.113.9", "192.0.2.1"):
+            client = self.client(mta, address)
+            client.expect("250", "MAIL FROM:<alice@good.test>")
+            client.say("RCPT TO:<bob@example.test>")
+        rests = ("blocks.test: 2 questions in a row failed (it answers 127.255.255.254); not asked "
+                 "for 3600000 ms (2 asked, 0 listed, 0 failed, 2 blocked, 0 odd, 0 skipped)")
+        mta.event("trouble", where="check dnsbl", what=rests)
+        mta.signal(signal.SIGUSR1)
+        mta.event("note", what="blocks.test: 2 asked, 0 listed, 0 failed, 2 blocked, 0 odd, "
+                               "1 skipped; rests")
+        self.assertEqual(mta.stop(), 0)
+        mta.event("note", what="bl.test: 3 asked, 1 listed, 0 failed, 0 blocked, 0 odd, 0 skipped")
 
     def test_domains_that_take_no_mail(self):
         mta = self.border()
