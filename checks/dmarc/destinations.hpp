@@ -6,11 +6,12 @@
 //
 //     destinations d(policy);
 //     while (const auto q = d.next()) d.answer(ask(*q));
-//     for (const report_uri& to : d.verified()) ...
+//     for (const report_uri& to : d.verified(file.size())) ...
 #ifndef GATEPOST_CHECKS_DMARC_DESTINATIONS_HPP
 #define GATEPOST_CHECKS_DMARC_DESTINATIONS_HPP
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,6 +48,9 @@ class destinations {
   GATEPOST_DECL void answer(const smtp::dns::answer<std::string>& records);
 
   const std::vector<report_uri>& verified() const { return verified_; }
+  // Those of them that take a report of that many octets: the gzipped file (RFC 7489 §6.2: what the
+  // message carries, not the message).
+  GATEPOST_DECL std::vector<report_uri> verified(std::uint64_t octets) const;
   // Some address could not be verified because the DNS did not answer: try again later.
   bool incomplete() const { return incomplete_; }
 

@@ -31,6 +31,12 @@ GATEPOST_DECL destinations::destinations(std::string_view policy_domain, regime 
   if (domain_.empty()) uris_.clear();
 }
 
+GATEPOST_DECL std::vector<report_uri> destinations::verified(std::uint64_t octets) const {
+  std::vector<report_uri> all = verified_;
+  std::erase_if(all, [octets](const report_uri& uri) { return !uri.takes(octets); });
+  return all;
+}
+
 GATEPOST_DECL std::optional<std::string> destinations::next() {
   while (at_ < uris_.size()) {
     if (host_.empty()) begin();

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -106,6 +107,36 @@ TEST(Destinations, ByPublicSuffixes) {
   EXPECT_EQ(run(d, dns).back(), "mail.example.org._report._dmarc.example.net");
   ASSERT_EQ(d.verified().size(), 1u);
   EXPECT_EQ(d.verified()[0].address, "a@example.org");
+}
+
+// RFC 7489 §6.2: "!" and the most octets that a report may have.
+TEST(Destinations, SizeLimitsAreObeyed) {
+  destinations d("example.org", regime::rfc7489,
+                 parse_report_uris("mailto:a@example.org!1k,mailto:b@example.org,"
+                                   "mailto:c@example.org!10m,mailto:d@example.org!1024"));
+  run(d, {});
+  const auto those = [&](std::uint64_t octets) {
+    std::string out;
+    for (const report_uri& uri : d.verified(octets)) out += uri.address[0];
+    return out;
+  };
+  EXPECT_EQ(d.verified().size(), 4u);
+  EXPECT_EQ(those(0), "abcd");
+  EXPECT_EQ(those(1024), "abcd");
+  EXPECT_EQ(those(1025), "bc");
+  EXPECT_EQ(those(10u << 20), "bc");
+  EXPECT_EQ(those((10u << 20) + 1), "b");
+}
+
+// An address that takes the place of another brings its own limit.
+TEST(Destinations, AnOverridingAddressHasItsOwnSizeLimit) {
+  const zone dns = {
+      {"example.org._report._dmarc.other.example", {"v=DMARC1; rua=mailto:new@other.example!2k"}}};
+  destinations d("example.org", regime::rfc9989, parse_report_uris("mailto:a@other.example!1k"));
+  run(d, dns);
+  ASSERT_EQ(d.verified(2048).size(), 1u);
+  EXPECT_EQ(d.verified(2048)[0].address, "new@other.example");
+  EXPECT_TRUE(d.verified(2049).empty());
 }
 
 }  // namespace
