@@ -179,7 +179,7 @@ problems load_routes(const config& c, routing::route_map& into) {
   const auto lines = static_cast<std::size_t>(std::count(file.begin(), file.end(), '\n')) +
                      (file.empty() || file.ends_with('\n') ? 0 : 1);
   const std::string all = routes_text(c.routes, file);
-  for (const route_problem& p : read_routes(all, into)) {
+  for (const route_problem& p : read_routes(all, c.relay.mode, into)) {
     // Behind the lines of the file come the rules.
     const std::string key = "routes.rules[" + std::to_string(p.line - lines - 1) + ']';
     wrong.push_back(p.line > lines ? c.complaint(key, p.what)
@@ -217,10 +217,27 @@ added_checks add_checks(checks::chain& chain, const checks_section& c,
   return added;
 }
 
-problems try_files(const config& c) {
-  suffix_list suffixes;
-  problems wrong = load_suffixes(c, suffixes);
-  const std::size_t own = wrong.size();
+problems try_overflow(const config& c) {
+  const std::string& place = c.relay.cut_through.directory;
+  struct stat found{};
+  std::string why;
+  if (::stat(place.c_str(), &found) != 0)
+    why = last_error();
+  else if (!S_ISDIR(found.st_mode))
+    why = std::strerror(ENOTDIR);
+  else if (::faccessat(AT_FDCWD, place.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+    why = last_error();
+  if (why.empty()) return {};
+  return {c.complaint("relay.cut_through.directory",
+                      place + ": user " + std::to_string(::geteuid()) + " may not write here (" +
+                          why + "); name another folder, or chown it")};
+}
+
+namespace {
+
+// What is wrong with the place for a spool.
+problems try_spool(const config& c) {
+  problems wrong;
   const std::filesystem::path spool = c.spool.options.directory;
   struct stat found{};
   const bool there = ::stat(spool.c_str(), &found) == 0;
@@ -232,8 +249,17 @@ problems try_files(const config& c) {
                     last_error() + "); make the directory, or chown it");
   else if (there && (found.st_mode & 077) != 0)
     wrong.push_back(place + ": others may read or write mail here; chmod 700 it");
-  for (std::size_t i = own; i < wrong.size(); ++i)
-    wrong[i] = c.complaint("spool.directory", wrong[i]);
+  for (std::string& line : wrong) line = c.complaint("spool.directory", line);
+  return wrong;
+}
+
+}  // namespace
+
+problems try_files(const config& c) {
+  suffix_list suffixes;
+  problems wrong = load_suffixes(c, suffixes);
+  const bool keeps = c.relay.mode == delivery_mode::spool;
+  for (std::string& p : keeps ? try_spool(c) : try_overflow(c)) wrong.push_back(std::move(p));
   if (const std::string& log = c.log.file; !log.empty()) {
     const bool exists = ::access(log.c_str(), F_OK) == 0;
     const std::string where = exists ? log : std::filesystem::path(log).parent_path().string();

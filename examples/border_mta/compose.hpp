@@ -69,6 +69,9 @@ added_checks add_checks(gatepost::checks::chain& chain, const checks_section& c,
 // listening, and without the spool, which may be in use.
 problems try_files(const config& c);
 
+// Whether the folder where cut-through delivery puts large messages may be written.
+problems try_overflow(const config& c);
+
 }  // namespace border_mta
 
 #endif  // GATEPOST_EXAMPLES_BORDER_MTA_COMPOSE_HPP

@@ -22,10 +22,13 @@ void visit(fields& f, config& c) {
   visit_switches(f, c);
   f.table("server", [&] { visit_server(f, c); });
   f.table("dns", [&] { visit_dns(f, c.dns); });
-  f.table("checks", [&] { visit_checks(f, c.checks); });
-  f.table("routes", [&] { visit_routes(f, c.routes); });
-  f.table("relay", [&] { visit_relay(f, c.relay); });
-  f.table("spool", [&] { visit_spool(f, c.spool); });
+  f.table("relay", [&] { visit_relay(f, c.relay, c.server.channels); });
+  f.table("checks", [&] { visit_checks(f, c.checks, c.relay.mode); });
+  f.table("routes", [&] { visit_routes(f, c.routes, c.relay.mode); });
+  if (c.relay.mode == delivery_mode::spool)
+    f.table("spool", [&] { visit_spool(f, c.spool); });
+  else
+    f.unused("spool", std::string(nothing_is_kept), "take it out");
   f.table("log", [&] { visit_log(f, c.log); });
 }
 
@@ -64,7 +67,7 @@ void config::set_hostname(const std::string& name) {
   checks.spf.options.receiver = name;
   std::string& authserv_id = checks.auth_results.options.authserv_id;
   if (authserv_id.empty()) authserv_id = name;
-  relay.options.hostname = name;
+  relay.options.hostname = relay.cut_through.hostname = name;
 }
 
 std::string config::complaint(std::string_view key, std::string_view what) const {

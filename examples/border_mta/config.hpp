@@ -33,6 +33,7 @@
 #include "checks/volume_limit.hpp"
 #include "examples/border_mta/reader.hpp"
 #include "examples/border_mta/routes.hpp"
+#include "routing/cut_through.hpp"
 #include "routing/relay.hpp"
 #include "routing/rocksdb_spool.hpp"
 #include "smtp/dns/cares_resolver.hpp"
@@ -96,7 +97,13 @@ struct checks_section {
 
 // [relay]
 struct relay_section {
+  delivery_mode mode = delivery_mode::spool;
   gatepost::routing::relay_options options;  // but not its pointers
+
+  // [relay.cut_through]: what is not in `options` already, and not its pointers.
+  gatepost::routing::cut_through_options cut_through;
+  std::size_t memory = 64u << 20;  // of the budget that cut_through points to
+
   gatepost::smtp::tls_client_options tls;
 };
 

@@ -97,9 +97,12 @@ void visit_loop(fields& f, checks::loop_options& o) {
   f.flag("delivered_to", o.delivered_to);
 }
 
-void visit_scores(fields& f, checks::score_bounds& s) {
+void visit_scores(fields& f, checks::score_bounds& s, delivery_mode mode) {
   f.real("tag", s.tag, {-1000, 1000});
-  f.real("hold", s.hold, {-1000, 1000});
+  if (mode == delivery_mode::spool)
+    f.real("hold", s.hold, {-1000, 1000});
+  else
+    f.unused("hold", std::string(nothing_is_kept), "write tag or refuse");
   f.real("refuse", s.refuse, {-1000, 1000});
   f.text("header", s.mark.name);
   f.text("value", s.mark.value);
@@ -107,12 +110,12 @@ void visit_scores(fields& f, checks::score_bounds& s) {
 
 }  // namespace
 
-void visit_checks(fields& f, checks_section& c) {
+void visit_checks(fields& f, checks_section& c, delivery_mode mode) {
   f.flag("delay_refusals", c.chain.delay_refusals);
   f.flag("postmaster_gets_all", c.postmaster_gets_all);
   f.flag("run_all", c.chain.run_all);
   f.wait("cancellation_grace", c.chain.cancellation_grace, {1ms, 10s});
-  f.table("scores", [&] { visit_scores(f, c.chain.scores); });
+  f.table("scores", [&] { visit_scores(f, c.chain.scores, mode); });
   visit_check(f, "connection_limit", c.connection_limit,
               [&](auto& o) { visit_connection_limit(f, o); });
   visit_check(f, "early_talker", c.early_talker, [&](auto& o) { visit_early_talker(f, o); });
@@ -129,7 +132,7 @@ void visit_checks(fields& f, checks_section& c) {
   visit_check(f, "spf", c.spf, [&](auto& o) { visit_spf(f, o); });
   visit_check(f, "dkim", c.dkim, [&](auto& o) { visit_dkim(f, o); });
   visit_check(f, "arc", c.arc, [&](auto& o) { visit_arc(f, o); });
-  visit_check(f, "dmarc", c.dmarc, [&](auto& o) { visit_dmarc(f, o); });
+  visit_check(f, "dmarc", c.dmarc, [&](auto& o) { visit_dmarc(f, o, mode); });
   visit_check(f, "auth_results", c.auth_results, [&](auto& o) { visit_auth_results(f, o); });
   visit_check(f, "relay_domains", c.relay_domains, [&](auto&) { visit_relay_domains(f, c); });
   visit_check(f, "loop", c.loop, [&](auto& o) { visit_loop(f, o); });

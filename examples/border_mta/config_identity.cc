@@ -21,10 +21,13 @@ void visit_dkim_action(fields& f, std::string_view name, checks::dkim::action& a
            {{"ignore", action::ignore}, {"refuse", action::refuse}, {"defer", action::defer}});
 }
 
-void visit_treatment(fields& f, std::string_view name, checks::dmarc::treatment& t) {
+void visit_treatment(fields& f, std::string_view name, checks::dmarc::treatment& t,
+                     delivery_mode mode) {
   using checks::dmarc::treatment;
   f.choice(name, t,
            {{"refuse", treatment::refuse}, {"hold", treatment::hold}, {"mark", treatment::mark}});
+  if (mode == delivery_mode::cut_through && t == treatment::hold)
+    f.reject(name, std::string(nothing_is_kept), "write \"refuse\" or \"mark\"");
 }
 
 }  // namespace
@@ -51,12 +54,12 @@ void visit_arc(fields& f, checks::arc::verifier_options& o) {
   f.texts("trusted_sealers", o.validate.trusted_sealers);
 }
 
-void visit_dmarc(fields& f, checks::dmarc::check_options& o) {
+void visit_dmarc(fields& f, checks::dmarc::check_options& o, delivery_mode mode) {
   using checks::dmarc::odd_from;
   using checks::dmarc::regime;
   f.choice("rfc", o.regime, {{"9989", regime::rfc9989}, {"7489", regime::rfc7489}});
-  visit_treatment(f, "on_reject", o.on_reject);
-  visit_treatment(f, "on_quarantine", o.on_quarantine);
+  visit_treatment(f, "on_reject", o.on_reject, mode);
+  visit_treatment(f, "on_quarantine", o.on_quarantine, mode);
   f.real("reject_score", o.reject_score, {-1000, 1000});
   f.real("quarantine_score", o.quarantine_score, {-1000, 1000});
   f.flag("defer_on_temperror", o.defer_on_temperror);

@@ -112,6 +112,9 @@ class fields {
   // The same for one entry of the list `key`.
   virtual void reject_item(std::string_view key, std::size_t index, std::string what,
                            std::string remedy) = 0;
+  // What other keys say leaves the key, or the table, without a use: an error where the file has
+  // it.
+  virtual void unused(std::string_view key, std::string why, std::string remedy) = 0;
   // Whether the file has the key.
   virtual bool has(std::string_view key) = 0;
 

@@ -24,17 +24,14 @@
 #include "examples/border_mta/compose.hpp"
 #include "examples/border_mta/config.hpp"
 #include "examples/border_mta/default_config.hpp"
+#include "examples/border_mta/outbound.hpp"
 #include "examples/border_mta/queue.hpp"
 #include "examples/border_mta/reload.hpp"
 #include "examples/border_mta/signals.hpp"
-#include "routing/relay.hpp"
-#include "routing/rocksdb_spool.hpp"
-#include "routing/table.hpp"
 #include "smtp/config.hpp"
 #include "smtp/dns/cares_resolver.hpp"
 #include "smtp/io_threads.hpp"
 #include "smtp/json_log.hpp"
-#include "smtp/memory_budget.hpp"
 #include "smtp/observer.hpp"
 #include "smtp/server.hpp"
 
@@ -42,7 +39,6 @@ namespace border_mta {
 namespace {
 
 namespace checks = gatepost::checks;
-namespace routing = gatepost::routing;
 namespace smtp = gatepost::smtp;
 
 constexpr int good = 0;
@@ -64,22 +60,6 @@ checks::chain_options chain_options_of(const config& c, smtp::observer& observer
   options.observer = &observer;
   if (c.checks.postmaster_gets_all) options.let_through = &checks::let_postmaster_through;
   return options;
-}
-
-routing::relay_options relay_options_of(const config& c, smtp::observer& observer,
-                                        const smtp::client_context& tls) {
-  routing::relay_options options = c.relay.options;
-  options.observer = &observer;
-  options.tls = &tls;
-  return options;
-}
-
-std::unique_ptr<routing::rocksdb_spool> open_spool(const config& c, smtp::memory_budget* budget,
-                                                   smtp::observer* observer, std::string& problem) {
-  routing::rocksdb_spool_options options = c.spool.options;
-  options.budget = budget;
-  options.observer = observer;
-  return routing::rocksdb_spool::open(options, problem);
 }
 
 // Nothing, and a problem, where c-ares cannot be set up.
@@ -146,35 +126,32 @@ int serve(const config& c, const config_source& from, const command_line& how) {
   const added_checks added = add_checks(chain, c.checks, {*resolver, *log, suffixes});
   parts.relay_domains = added.relay_domains;
 
-  smtp::memory_budget spool_memory(c.spool.memory);
-  const auto spool = open_spool(c, &spool_memory, log.get(), problem);
-  if (!spool) return fail(c.complaint("spool.directory", problem));
-
-  routing::relay relay(threads.front(), *spool, parts.routes,
-                       relay_options_of(c, *log, parts.client_tls));
+  const auto out =
+      make_outbound(c, {threads.front(), parts.routes, *log, parts.client_tls}, problem);
+  if (!out) return fail(problem);
   smtp::server_options settings = c.server;
   settings.observer = log.get();
   if (parts.certificates.ready()) settings.tls = &parts.certificates;
-  smtp::server server(threads.contexts(), settings, chain, relay);
+  smtp::server server(threads.contexts(), settings, chain, out->delivery());
   if (const problems p = listen(server, c, how); !p.empty()) return fail(p);
-  if (const std::error_code failed = relay.start())
+  if (const std::error_code failed = out->start())
     return fail(c.complaint("spool.directory", failed.message()));
 
   bool stopping = false;
   caught.start([&](int number) {
     if (number == SIGHUP) {
       parts.reload(c, from, *log);
-      relay.flush();
+      out->flush();
     } else if (number == SIGUSR1) {
       const std::string failed = log->reopen();
       if (!failed.empty()) log->note(smtp::log_level::error, "log", failed);
       note_lists(added.dnsbl, *log);
     } else if (!std::exchange(stopping, true)) {
       server.stop();
-      relay.stop(c.server.stop_within);
+      out->stop(c.server.stop_within);
     } else {
       server.stop_now();
-      relay.stop(std::chrono::milliseconds(0));
+      out->stop(std::chrono::milliseconds(0));
     }
   });
   if (added.dnsbl != nullptr && c.checks.dnsbl_self_check)
@@ -204,7 +181,7 @@ int check(const config& c, const config_source& from) {
 int use_queue(const config& c, const command_line& how) {
   std::string problem;
   const auto spool = open_spool(c, nullptr, nullptr, problem);
-  if (!spool) return fail(c.complaint("spool.directory", problem));
+  if (!spool) return fail(problem);
   const auto now = std::chrono::system_clock::now();
   std::error_code failed;
   switch (how.what) {
@@ -227,13 +204,13 @@ class teller final : public smtp::observer {
 
 int repair(const config& c) {
   teller aloud;
-  routing::rocksdb_spool_options options = c.spool.options;
-  options.repair = true;
-  options.observer = &aloud;
+  config damaged = c;
+  damaged.spool.options.repair = true;
   std::string problem;
-  const auto spool = routing::rocksdb_spool::open(options, problem);
-  if (!spool) return fail(c.complaint("spool.directory", problem));
-  std::cout << options.directory << ": opens, and has " << spool->stats().messages << " messages\n";
+  const auto spool = open_spool(damaged, nullptr, &aloud, problem);
+  if (!spool) return fail(problem);
+  std::cout << c.spool.options.directory << ": opens, and has " << spool->stats().messages
+            << " messages\n";
   return good;
 }
 

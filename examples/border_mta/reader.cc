@@ -148,6 +148,12 @@ void read_fields::reject_item(std::string_view key, std::size_t index, std::stri
   errors_.back().column = at.column;
 }
 
+void read_fields::unused(std::string_view key, std::string why, std::string remedy) {
+  if (!has(key)) return;
+  frames_.back().asked.emplace_back(key);
+  reject(key, std::move(why), std::move(remedy));
+}
+
 bool read_fields::has(std::string_view key) { return frames_.back().find(key) != nullptr; }
 
 // --- Values

@@ -64,6 +64,7 @@ class read_fields final : public fields {
   void reject(std::string_view key, std::string what, std::string remedy) override;
   void reject_item(std::string_view key, std::size_t index, std::string what,
                    std::string remedy) override;
+  void unused(std::string_view key, std::string why, std::string remedy) override;
   bool has(std::string_view key) override;
 
  private:

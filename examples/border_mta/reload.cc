@@ -38,7 +38,10 @@ void reloadable::reload(const config& running, const config_source& from, smtp::
   complete(now);
   const bool made = now.tls.options.certificates.empty();
   routing::route_map fresh;
-  if (wrong.empty()) wrong = load_routes(now, fresh);
+  // What runs has to serve the routes, and the mode is not changed by a reload.
+  config served = now;
+  served.relay.mode = running.relay.mode;
+  if (wrong.empty()) wrong = load_routes(served, fresh);
   // Tried first, so that nothing is in use yet when something is wrong.
   if (smtp::client_context trial; wrong.empty())
     if (const smtp::load_outcome loaded = trial.load(now.relay.tls); !loaded)

@@ -24,13 +24,21 @@ route_problem problem_of(std::string_view error) {
   return p;
 }
 
-// The relay looks up no MX records: such mail would wait until it expires.
-bool needs_mx(std::string_view line) {
+// Why mail by the route in a line would never be delivered, and what to write; empty: it would.
+std::string why_of_no_use(std::string_view line, delivery_mode mode) {
   const auto route =
       routing::parse_route(line.substr(std::min(line.size(), line.find_first_of(" \t"))));
-  return route && std::any_of(route->hops().begin(), route->hops().end(), [](const auto& hop) {
-           return hop.lookup == routing::hop_lookup::mx;
-         });
+  if (!route) return {};
+  // Such mail would wait until it expires.
+  if (std::any_of(route->hops().begin(), route->hops().end(),
+                  [](const auto& hop) { return hop.lookup == routing::hop_lookup::mx; }))
+    return "MX records are not looked up: write a host, smtp:[HOST]";
+  const bool replies = route->kind() == routing::route_kind::next_hops ||
+                       route->kind() == routing::route_kind::refuse;
+  if (mode == delivery_mode::cut_through && !replies)
+    return "relay.mode is \"cut_through\", and only a next hop can take mail then: write "
+           "smtp:[HOST] or lmtp:[HOST]";
+  return {};
 }
 
 }  // namespace
@@ -50,14 +58,15 @@ std::string routes_text(const routes_section& r, std::string_view file) {
   return all;
 }
 
-std::vector<route_problem> read_routes(std::string_view text, routing::route_map& into) {
+std::vector<route_problem> read_routes(std::string_view text, delivery_mode mode,
+                                       routing::route_map& into) {
   std::vector<route_problem> problems;
   routing::parsed_routes parsed = routing::parse_routes(text, "");
   for (const std::string& error : parsed.errors) problems.push_back(problem_of(error));
   for (std::size_t line = 1; !text.empty(); ++line) {
     const std::size_t end = std::min(text.find('\n'), text.size());
-    if (needs_mx(text.substr(0, end)))
-      problems.push_back({line, "MX records are not looked up: write a host, smtp:[HOST]"});
+    const std::string why = why_of_no_use(text.substr(0, end), mode);
+    if (!why.empty()) problems.push_back({line, why});
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   if (problems.empty()) into = std::move(parsed.routes);

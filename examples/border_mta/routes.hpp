@@ -3,6 +3,7 @@
 #define GATEPOST_EXAMPLES_BORDER_MTA_ROUTES_HPP
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,12 @@
 #include "routing/route_map.hpp"
 
 namespace border_mta {
+
+// [relay] mode
+enum class delivery_mode : std::uint8_t {
+  spool,        // a message is safe on our disk before the client's 250, and delivered later
+  cut_through,  // the client waits for the next hop, and gets its reply; nothing is kept
+};
 
 // [routes]
 struct routes_section {
@@ -27,8 +34,10 @@ struct route_problem {
   std::string what;
 };
 
-// Reads a table into `into`, which stays as it is where there are problems.
-std::vector<route_problem> read_routes(std::string_view text, gatepost::routing::route_map& into);
+// Reads a table into `into`, which stays as it is where there are problems; routes that `mode`
+// cannot serve are problems.
+std::vector<route_problem> read_routes(std::string_view text, delivery_mode mode,
+                                       gatepost::routing::route_map& into);
 
 }  // namespace border_mta
 

@@ -2,6 +2,10 @@
 #ifndef GATEPOST_EXAMPLES_BORDER_MTA_SECTIONS_HPP
 #define GATEPOST_EXAMPLES_BORDER_MTA_SECTIONS_HPP
 
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
 #include "examples/border_mta/config.hpp"
 #include "examples/border_mta/fields.hpp"
 
@@ -13,6 +17,10 @@ inline constexpr milliseconds longest_wait = std::chrono::hours(365 * 24);
 inline constexpr std::uint64_t most_octets = std::uint64_t{1} << 40;
 inline constexpr std::uint64_t most_count = 1'000'000'000;
 
+// What is wrong with keys about messages that wait.
+inline constexpr std::string_view nothing_is_kept =
+    "nothing is kept with relay.mode = \"cut_through\", and so nothing waits or is held";
+
 void visit_server(fields& f, config& c);
 void visit_limits(fields& f, gatepost::smtp::session_limits& l);
 void visit_connections(fields& f, gatepost::smtp::connection_limits& l);
@@ -22,7 +30,7 @@ void visit_xclient(fields& f, gatepost::smtp::channel& c);
 void visit_channels(fields& f, config& c);
 // [[channel_switch]]; after [tls], which says whether clients are asked for certificates.
 void visit_switches(fields& f, config& c);
-void visit_checks(fields& f, checks_section& c);
+void visit_checks(fields& f, checks_section& c, delivery_mode mode);
 void visit_client(fields& f, gatepost::checks::true_client_options& o);
 void visit_reverse_dns(fields& f, gatepost::checks::reverse_dns_options& o);
 void visit_helo_dns(fields& f, gatepost::checks::helo_dns_options& o);
@@ -30,12 +38,13 @@ void visit_mail_domain(fields& f, gatepost::checks::mail_domain_options& o);
 void visit_spf(fields& f, gatepost::checks::spf::check_options& o);
 void visit_dkim(fields& f, gatepost::checks::dkim::verifier_options& o);
 void visit_arc(fields& f, gatepost::checks::arc::verifier_options& o);
-void visit_dmarc(fields& f, gatepost::checks::dmarc::check_options& o);
+void visit_dmarc(fields& f, gatepost::checks::dmarc::check_options& o, delivery_mode mode);
 void visit_auth_results(fields& f, gatepost::checks::auth_results_options& o);
 void visit_dnsbl(fields& f, gatepost::checks::dnsbl_options& o);
 void visit_dns(fields& f, dns_section& d);
-void visit_routes(fields& f, routes_section& r);
-void visit_relay(fields& f, relay_section& r);
+void visit_routes(fields& f, routes_section& r, delivery_mode mode);
+// After the channels, whose clients cut-through delivery keeps waiting.
+void visit_relay(fields& f, relay_section& r, const std::vector<gatepost::smtp::channel>& channels);
 void visit_spool(fields& f, spool_section& s);
 void visit_log(fields& f, gatepost::smtp::json_log_options& l);
 

@@ -24,6 +24,7 @@ class write_fields final : public fields {
   void real(std::string_view key, std::optional<double>& value, range<double> allowed) override;
   void reject(std::string_view, std::string, std::string) override {}
   void reject_item(std::string_view, std::size_t, std::string, std::string) override {}
+  void unused(std::string_view, std::string, std::string) override {}
   bool has(std::string_view) override { return false; }
 
  private:

@@ -332,6 +332,10 @@ const wrong_case wrong_cases[] = {
     {"[checks.reverse_dns]\nno_name = \"drop\"\n",
      ":2:11: checks.reverse_dns.no_name: \"drop\" is unknown; "},
     {"[spool]\ndirectory = \"\"\n", ":2:13: spool.directory: the spool has no place; "},
+    {"[relay]\nmode = \"queue\"\n",
+     ":2:8: relay.mode: \"queue\" is unknown; write \"spool\" or \"cut_through\""},
+    {"[relay.cut_through]\nat_most = \"1m\"\n",
+     ":1:1: relay.cut_through: it has no use with relay.mode = \"spool\"; "},
 };
 
 TEST(border_mta_config, says_what_is_wrong_where_and_what_to_write_instead) {
@@ -345,6 +349,64 @@ TEST(border_mta_config, says_what_is_wrong_where_and_what_to_write_instead) {
     EXPECT_FALSE(p.errors[0].remedy.empty()) << text;
     EXPECT_EQ(text.find('\n'), std::string::npos) << "one line: " << text;
   }
+}
+
+// With [relay] mode = "cut_through" and a next hop as the route; `error` as above, from line 3 on.
+const wrong_case wrong_cut_through_cases[] = {
+    {"deliveries = 5\n", ":3:14: relay.deliveries: nothing is kept with relay.mode = "},
+    {"postmaster = \"ann@example.test\"\n", ":3:14: relay.postmaster: nothing is kept with "},
+    {"[relay.retry]\nfirst = \"5m\"\n", ":3:1: relay.retry: nothing is kept with "},
+    {"[spool]\ndirectory = \"spool\"\n", ":3:1: spool: nothing is kept with relay.mode = "},
+    {"[checks.scores]\nhold = 5.0\n", ":4:8: checks.scores.hold: nothing is kept with "},
+    {"[checks.dmarc]\non_reject = \"hold\"\n", ":4:13: checks.dmarc.on_reject: nothing is kept"},
+    {"[relay.cut_through]\nat_most = \"5m\"\n",
+     ":4:11: relay.cut_through.at_most: next hops have up to 330s with their connection, and "
+     "channel \"default\" replies before, "},
+    {"[limits]\nprocessing_time = \"2m\"\n",
+     ":2:8: relay.mode: next hops have up to 270s with their connection, and channel "},
+};
+
+TEST(border_mta_config, says_what_has_no_use_in_cut_through_mode) {
+  const std::string route = "[routes]\nrules = [\"example.test smtp:[mx.example.test]\"]\n";
+  const std::string mode = "[relay]\nmode = \"cut_through\"\n";
+  for (const wrong_case& c : wrong_cut_through_cases) {
+    const parsed_config p = parse(mode + c.toml + route);
+    ASSERT_EQ(p.errors.size(), 1u) << c.toml << all_errors(p);
+    const std::string text = p.errors[0].text();
+    EXPECT_TRUE(text.starts_with("c.toml" + std::string(c.error)))
+        << c.toml << "expected: c.toml" << c.error << "\nis: " << text;
+  }
+  const parsed_config p = parse(mode + least);
+  ASSERT_EQ(p.errors.size(), 1u) << all_errors(p);
+  EXPECT_TRUE(p.errors[0].text().starts_with(
+      "c.toml:4:10: routes.rules: relay.mode is \"cut_through\", and only a next hop "))
+      << all_errors(p);
+}
+
+TEST(border_mta_config, reads_and_writes_cut_through_mode) {
+  const parsed_config p = parse(R"(
+[limits]
+processing_time = "2m"
+[relay]
+mode = "cut_through"
+relay_from = ["192.0.2.0/24"]
+[relay.cut_through]
+directory = "overflow"
+at_most = "90s"
+memory_per_message = 0
+[routes]
+rules = ["example.test  lmtp:[mx.example.test], smtp:[other.test]", "no.test  refuse 550 No"]
+)");
+  ASSERT_EQ(all_errors(p), "");
+  EXPECT_EQ(p.value.relay.mode, delivery_mode::cut_through);
+  EXPECT_EQ(p.value.relay.cut_through.directory, "/base/overflow");
+  EXPECT_EQ(p.value.relay.cut_through.at_most, 90s);
+  EXPECT_EQ(p.value.relay.cut_through.memory_per_message, 0u);
+  const std::string once = write_config(p.value);
+  EXPECT_EQ(once.find("[spool]"), once.npos) << once;
+  const parsed_config again = parse(once);
+  EXPECT_EQ(all_errors(again), "");
+  EXPECT_EQ(write_config(again.value), once);
 }
 
 TEST(border_mta_config, wants_routes) {
