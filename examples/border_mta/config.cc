@@ -24,6 +24,7 @@ void visit(fields& f, config& c) {
   f.table("dns", [&] { visit_dns(f, c.dns); });
   f.table("relay", [&] { visit_relay(f, c.relay, c.server.channels); });
   f.table("checks", [&] { visit_checks(f, c.checks, c.relay.mode); });
+  f.table("sign", [&] { visit_sign(f, c.sign, c.server.channels); });
   f.table("routes", [&] { visit_routes(f, c.routes, c.relay.mode); });
   if (c.relay.mode == delivery_mode::spool)
     f.table("spool", [&] { visit_spool(f, c.spool); });

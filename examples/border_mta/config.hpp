@@ -18,6 +18,7 @@
 #include "checks/auth_results_check.hpp"
 #include "checks/chain.hpp"
 #include "checks/connection_limit.hpp"
+#include "checks/dkim/sign.hpp"
 #include "checks/dkim/verifier.hpp"
 #include "checks/dmarc/check.hpp"
 #include "checks/dnsbl.hpp"
@@ -95,6 +96,29 @@ struct checks_section {
   check_section<gatepost::checks::loop_options> loop;
 };
 
+// A key that signs; `from`: the day from which it does, empty: always.
+struct sign_key {
+  std::string domain;
+  std::string selector;
+  std::string file;
+  std::string from;
+};
+
+// [sign]
+struct sign_section {
+  // Whose mail is our own, beside that of the authenticated.
+  gatepost::smtp::network_set networks;
+  bool unix_sockets = false;
+  std::vector<std::string> channels;
+
+  std::vector<std::string> fields = gatepost::checks::dkim::default_signed_fields();
+  std::chrono::seconds expires = {};  // 0: never
+  std::vector<sign_key> dkim;
+  sign_key arc;  // without a domain: no seals
+
+  bool any() const { return !dkim.empty() || !arc.domain.empty(); }
+};
+
 // [relay]
 struct relay_section {
   delivery_mode mode = delivery_mode::spool;
@@ -122,6 +146,7 @@ struct config {
   tls_section tls;
   dns_section dns;
   checks_section checks;
+  sign_section sign;
   routes_section routes;
   relay_section relay;
   spool_section spool;

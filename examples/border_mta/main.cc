@@ -28,6 +28,7 @@
 #include "examples/border_mta/queue.hpp"
 #include "examples/border_mta/reload.hpp"
 #include "examples/border_mta/signals.hpp"
+#include "examples/border_mta/signing.hpp"
 #include "smtp/config.hpp"
 #include "smtp/dns/cares_resolver.hpp"
 #include "smtp/io_threads.hpp"
@@ -72,6 +73,14 @@ std::unique_ptr<smtp::dns::cares_resolvers> make_resolver(const config& c,
     problem = e.what();
     return nullptr;
   }
+}
+
+// Behind all other checks: what they found is sealed. nullptr where no key signs.
+signing_check* add_signing(checks::chain& chain, const sign_section& s,
+                           const shared_signing& parts) {
+  if (!s.any()) return nullptr;
+  return &chain.add<signing_check>(
+      {.deadline = std::chrono::seconds(5), .on_error = checks::on_error::defer}, parts);
 }
 
 // What is wrong with the DNS lists goes to the log.
@@ -125,6 +134,8 @@ int serve(const config& c, const config_source& from, const command_line& how) {
   if (const problems p = load_suffixes(c, suffixes); !p.empty()) return fail(p);
   const added_checks added = add_checks(chain, c.checks, {*resolver, *log, suffixes});
   parts.relay_domains = added.relay_domains;
+  parts.sign = add_signing(chain, c.sign, parts.signatures);
+  tell_records(*parts.signatures, *log);
 
   const auto out =
       make_outbound(c, {threads.front(), parts.routes, *log, parts.client_tls}, problem);

@@ -15,6 +15,7 @@ bool needs_restart(const config& running, config now) {
   now.tls = running.tls;
   now.routes = running.routes;
   now.relay.tls = running.relay.tls;
+  if (running.sign.any()) now.sign = running.sign;
   now.checks.relay_domains_list = running.checks.relay_domains_list;
   return write_config(now) != write_config(running);
 }
@@ -25,6 +26,7 @@ problems reloadable::load(const config& c) {
   problems all = load_certificates(c, certificates);
   if (const smtp::load_outcome loaded = client_tls.load(c.relay.tls); !loaded)
     all.push_back(c.complaint("relay.tls", loaded.error));
+  for (std::string& p : load_signing(c, signatures)) all.push_back(std::move(p));
   routing::route_map fresh;
   for (std::string& p : load_routes(c, fresh)) all.push_back(std::move(p));
   if (all.empty()) routes.replace(std::move(fresh));
@@ -42,6 +44,8 @@ void reloadable::reload(const config& running, const config_source& from, smtp::
   config served = now;
   served.relay.mode = running.relay.mode;
   if (wrong.empty()) wrong = load_routes(served, fresh);
+  shared_signing keys;
+  if (wrong.empty()) wrong = load_signing(now, keys);
   // Tried first, so that nothing is in use yet when something is wrong.
   if (smtp::client_context trial; wrong.empty())
     if (const smtp::load_outcome loaded = trial.load(now.relay.tls); !loaded)
@@ -58,6 +62,10 @@ void reloadable::reload(const config& running, const config_source& from, smtp::
              now.complaint("relay.tls", loaded.error) + "; [relay.tls] stays as it was");
   routes.replace(std::move(fresh));
   if (relay_domains != nullptr) relay_domains->replace(now.checks.relay_domains.options.domains);
+  if (sign != nullptr) {
+    sign->replace(keys);
+    tell_records(*keys, log);
+  }
   log.note(smtp::log_level::info, "reload", "certificates and routes were loaded");
   if (needs_restart(running, now))
     log.note(smtp::log_level::warning, "reload",

@@ -41,6 +41,8 @@ void visit_arc(fields& f, gatepost::checks::arc::verifier_options& o);
 void visit_dmarc(fields& f, gatepost::checks::dmarc::check_options& o, delivery_mode mode);
 void visit_auth_results(fields& f, gatepost::checks::auth_results_options& o);
 void visit_dnsbl(fields& f, gatepost::checks::dnsbl_options& o);
+// After the channels, which it names.
+void visit_sign(fields& f, sign_section& s, const std::vector<gatepost::smtp::channel>& channels);
 void visit_dns(fields& f, dns_section& d);
 void visit_routes(fields& f, routes_section& r, delivery_mode mode);
 // After the channels, whose clients cut-through delivery keeps waiting.

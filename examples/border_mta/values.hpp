@@ -20,6 +20,9 @@ std::string write_wait(std::chrono::milliseconds wait);
 std::optional<std::uint64_t> parse_octets(std::string_view text);
 std::string write_octets(std::uint64_t octets);
 
+// "2026-12-01": the beginning of that day in UTC.
+std::optional<std::chrono::system_clock::time_point> parse_date(std::string_view text);
+
 // The candidate that somebody who wrote `word` is likely to have meant; nothing where none is near.
 std::optional<std::string_view> nearest(std::string_view word,
                                         std::span<const std::string_view> candidates);

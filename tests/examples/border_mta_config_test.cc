@@ -332,6 +332,23 @@ const wrong_case wrong_cases[] = {
     {"[checks.reverse_dns]\nno_name = \"drop\"\n",
      ":2:11: checks.reverse_dns.no_name: \"drop\" is unknown; "},
     {"[spool]\ndirectory = \"\"\n", ":2:13: spool.directory: the spool has no place; "},
+    {"[[sign.dkim]]\ndomain = \"a.test\"\nselector = \"s\"\nkey = \"k\"\n",
+     ":1:1: sign.networks: nobody's mail would be signed; "},
+    {"[sign]\nunix = true\ndkim = [{ domain = \"test\", selector = \"s\", key = \"k\" }]\n",
+     ":3:20: sign.dkim.domain: \"test\" is no domain that mail comes from; "},
+    {"[sign]\nunix = true\ndkim = [{ domain = \"a.test\", selector = \"a b\", key = \"k\" }]\n",
+     ":3:41: sign.dkim.selector: \"a b\" is no selector; "},
+    {"[sign]\nunix = true\ndkim = [{ domain = \"a.test\", selector = \"s\" }]\n",
+     ":3:9: sign.dkim.key: the key's file is missing; "},
+    {"[sign]\nunix = true\n[[sign.dkim]]\ndomain = \"a.test\"\nselector = \"s\"\nkey = \"k\"\n"
+     "from = \"2026-02-29\"\n",
+     ":7:8: sign.dkim.from: \"2026-02-29\" is no day; "},
+    {"[sign]\nchannels = [\"default\", \"inside\"]\n",
+     ":2:24: sign.channels: there is no channel \"inside\"; "},
+    {"[sign]\nfields = [\"From\", \"To:\"]\n",
+     ":2:19: sign.fields: \"To:\" is no name of a header field; "},
+    {"[sign.arc]\ndomain = \"a.test\"\nselector = \"s\"\n",
+     ":1:1: sign.arc.key: the key's file is missing; "},
     {"[relay]\nmode = \"queue\"\n",
      ":2:8: relay.mode: \"queue\" is unknown; write \"spool\" or \"cut_through\""},
     {"[relay.cut_through]\nat_most = \"1m\"\n",
@@ -552,6 +569,15 @@ TEST(border_mta_values, reads_and_writes_times) {
   for (const char* text : {"", "5", "m", "5x", "-5s", "1h30m", "5  s", "1.5h", " 5s",
                            "99999999999999999999s", "9223372036854775807d"})
     EXPECT_EQ(parse_wait(text), std::nullopt) << text;
+}
+
+TEST(border_mta_values, reads_days) {
+  using std::chrono::sys_days;
+  EXPECT_EQ(parse_date("2026-12-01"), sys_days(std::chrono::year(2026) / 12 / 1));
+  EXPECT_EQ(parse_date("2024-02-29"), sys_days(std::chrono::year(2024) / 2 / 29));
+  for (const char* text : {"", "2026-12-1", "2026-02-29", "2026-13-01", "2026-00-10", "2026/12/01",
+                           "2026-12-01 ", "01-12-2026", "-026-12-01"})
+    EXPECT_EQ(parse_date(text), std::nullopt) << text;
 }
 
 TEST(border_mta_values, reads_and_writes_sizes) {
