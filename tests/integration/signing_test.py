@@ -31,6 +31,13 @@ key = "{key}"
 """
 
 
+ZONE = """$TTL 60
+. SOA ns.invalid. hostmaster.invalid. 1 3600 600 86400 60
+. NS ns.invalid.
+ns.invalid. A 127.0.0.1
+sender.test. TXT "v=spf1 ip4:127.0.0.1 -all"
+"""
+
 OURS = '[sign]\nnetworks = ["127.0.0.1"]\n'
 OTHERS = '[sign]\nnetworks = ["192.0.2.0/24"]\n'
 SEALED = """
@@ -162,6 +169,37 @@ class Signing(harness.Test):
         self.assertEqual(state, dkim.CV_Pass, reason)
         state, _, _ = dkim.arc_verify(text.replace(b"Hello", b"Hullo"), dnsfunc=dns)
         self.assertEqual(state, dkim.CV_Fail)
+
+    @servers.needs_aiosmtpd
+    @needs_dkimpy
+    @harness.needs("openssl")
+    def test_chain_goes_on(self):
+        import dkim  # pylint: disable=import-outside-toplevel,import-error
+
+        first = self.border_mta(self.config(OTHERS + SEALED))
+        name, record = self.record(first, "seal")
+        text = self.sent(first)
+        first.stop()
+        # A string of a record has up to 255 octets.
+        parts = " ".join(f'"{record[n:n + 200]}"' for n in range(0, len(record), 200))
+        dns = servers.Nsd(self, ZONE + f"{name}. TXT {parts}\n")
+        config = self.config(OTHERS + SEALED.replace('"seal"', '"next"'))
+        second = self.border_mta(config.replace("127.0.0.1:1\"", f"127.0.0.1:{dns.port}\"").replace(
+            "[checks.spf]\nenabled = false",
+            # Also for this machine, which is not judged else.
+            "[checks.client]\nexempt = []\n[checks.spf]\nenabled = true"))
+        following = self.record(second, "next")
+        text = self.sent(second, text)
+        self.assertIn(b"ARC-Authentication-Results: i=2; mx.example.test; arc=pass", text)
+        found = text[text.index(b"i=2; mx.example.test"):].split(b"\r\nARC-")[0]
+        self.assertIn(b"spf=pass smtp.mailfrom=alice@sender.test", found)
+        records = {name: record, following[0]: following[1]}
+
+        def ask(asked, timeout=5):  # pylint: disable=unused-argument
+            return records.get(asked.decode().rstrip("."), "").encode() or None
+
+        state, sets, reason = dkim.arc_verify(text, dnsfunc=ask)
+        self.assertEqual((state, len(sets)), (dkim.CV_Pass, 2), reason)
 
     @servers.needs_aiosmtpd
     @harness.needs("openssl")
