@@ -29,7 +29,7 @@ Tasks; the default is to run in the foreground:
 (*) Only while the server is not running: the spool belongs to one process at a time.
 
 Signals: SIGTERM and SIGINT stop it when running transactions are over, a second one at once; SIGHUP
-loads routes and certificates again; SIGUSR1 opens the log file again.
+loads routes, keys and certificates again; SIGUSR1 opens the log file again.
 
 Exit status: 0 after a stop or a task well done, 1 where --queue, --release or --remove find no such
 message, 2 where something is wrong with the configuration, a certificate, a port or the spool; one
