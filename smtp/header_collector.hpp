@@ -67,9 +67,10 @@ class header_collector {
   // All fields with their line ends, without the empty line behind them.
   std::string_view header() const { return std::string_view(text_).substr(0, end_); }
   std::size_t hops() const { return hops_; }
-  // The first line is no field: the message has no header, nor the empty line of one.
-  bool begins_with_text() const {
-    return state_ == state::complete && reader_.ending() == header_ending::not_a_field && end_ == 0;
+  // The message has no header, nor the empty line of one, and its first line would continue
+  // whatever field is put on top (RFC 5322 §2.2.3).
+  bool begins_with_blank() const {
+    return state_ == state::complete && (text_.starts_with(' ') || text_.starts_with('\t'));
   }
 
  private:

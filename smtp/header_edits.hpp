@@ -51,9 +51,9 @@ class header_edits {
   // they are whole lines.
   GATEPOST_DECL void prepend_fields(std::string_view fields);
 
-  // For an original that begins with a line which is no field: an empty line goes between, and what
-  // was put on top is all of the header. A line that begins with a blank would else continue our
-  // last field (RFC 5322 §2.2.3), in the sender's words. At most once.
+  // An empty line goes between what is put on top and the original: for one that begins with a
+  // blank, which would else continue our last field (RFC 5322 §2.2.3), in the sender's words. At
+  // most once.
   GATEPOST_DECL void end_header();
 
   // Leaves octets of the original out. Ranges may come in any order, and overlap.

@@ -300,7 +300,7 @@ GATEPOST_DECL void session_driver::fill_replies(delivery_outcome& outcome, judge
 
 // On top of the message: what the checks say of it, then our Received field (RFC 5321 §4.4).
 GATEPOST_DECL void session_driver::write_edits(const verdict& v, header_edits& edits) const {
-  if (header_.begins_with_text()) edits.end_header();
+  if (header_.begins_with_blank()) edits.end_header();
   edits.prepend_fields(received_field());
   if (!v.has_effects()) return;
   const verdict::effects& e = v.what_else();

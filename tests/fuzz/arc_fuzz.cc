@@ -57,9 +57,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto fields = sealing.seal(text, key(), {"mx.test", "spf=pass"}, before.chain, now);
   if (!fields) return 0;
   smtp::header_edits edits;
-  const bool begins_with_text =
-      header->ending == smtp::header_ending::not_a_field && header->fields_end == 0;
-  if (begins_with_text) edits.end_header();
+  if (message.starts_with(' ') || message.starts_with('\t')) edits.end_header();
   edits.prepend_fields(*fields);
   const std::string sealed = edits.apply_to(message);
   const auto again = smtp::read_header(sealed);

@@ -143,7 +143,7 @@ class Clients(harness.Test):
             print(line, file=client.stdin, flush=True)
             while not (heard := client.stdout.readline()).startswith(code):
                 self.assertTrue(heard.startswith("250"), f"{line!r}: {heard!r}")
-        self.assertIn(" with ESMTPS id ", self.check_arrived(mta))
+        self.assertIn(" with ESMTPS (version=TLSv1.3 ", self.check_arrived(mta))
 
     @harness.needs("openssl")
     def test_tls_floor(self):

@@ -196,19 +196,21 @@ TEST(drive_message, fields_are_added_and_removed) {
   EXPECT_EQ(m.tags.at(0).name, "k");
 }
 
-// Else a first line that begins with a blank would continue our Received field, or what a check has
-// put on top (RFC 5322 §2.2.3).
-TEST(drive_message, text_without_a_header_does_not_continue_ours) {
-  for (const std::string text : {" by evil.test\r\nTo: y\r\n\r\nhi\r\n", "\tx\r\n", "hi\r\n"}) {
+// Else its first line would continue our Received field, or what a check has put on top (RFC 5322
+// §2.2.3).
+TEST(drive_message, text_that_begins_with_a_blank_does_not_continue_our_fields) {
+  for (const std::string text : {" by evil.test\r\nTo: y\r\n\r\nhi\r\n", "\tx\r\n"}) {
     fake_session f;
     f.begin_message();
     f.sends(text);
     EXPECT_THAT(f.delivery.kept.at(0).text, EndsWith("09:00:00 +0000\r\n\r\n" + text));
   }
-  fake_session f;
-  f.begin_message();
-  f.sends("\r\n by evil.test\r\n");
-  EXPECT_THAT(f.delivery.kept.at(0).text, EndsWith("09:00:00 +0000\r\n\r\n by evil.test\r\n"));
+  for (const std::string text : {"\r\n by evil.test\r\n", "hi\r\n"}) {
+    fake_session f;
+    f.begin_message();
+    f.sends(text);
+    EXPECT_THAT(f.delivery.kept.at(0).text, EndsWith("09:00:00 +0000\r\n" + text));
+  }
 }
 
 // What a policy has nothing to say to is not asked; nor do its answers come from anywhere else.
