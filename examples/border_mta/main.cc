@@ -138,7 +138,7 @@ int serve(const config& c, const config_source& from, const command_line& how) {
   tell_records(*parts.signatures, *log);
 
   const auto out =
-      make_outbound(c, {threads.front(), parts.routes, *resolver, *log, parts.client_tls}, problem);
+      make_outbound(c, {threads.front(), parts.routes, *log, parts.client_tls}, problem);
   if (!out) return fail(problem);
   smtp::server_options settings = c.server;
   settings.observer = log.get();

@@ -3,10 +3,8 @@
 #include <utility>
 
 #include "examples/border_mta/compose.hpp"
-#include "examples/border_mta/mx_router.hpp"
 #include "routing/cut_through.hpp"
 #include "routing/relay.hpp"
-#include "smtp/domain.hpp"
 
 namespace border_mta {
 
@@ -15,28 +13,15 @@ namespace smtp = gatepost::smtp;
 
 namespace {
 
-mx_router_options mx_options_of(const config& c) {
-  mx_router_options options;
-  options.own_names.push_back(smtp::canonical_domain(c.hostname));
-  for (const smtp::channel& channel : c.server.channels)
-    options.own_names.push_back(smtp::canonical_domain(channel.hostname));
-  options.mode = c.relay.mode;
-  options.relay_from = c.relay.options.relay_from;
-  options.relay_from_unix = c.relay.options.relay_from_unix;
-  return options;
-}
-
 class by_spool final : public outbound {
  public:
   by_spool(const config& c, const outbound_surroundings& around, std::string& problem)
-      : routes_(around.routes, around.dns, mx_options_of(c)),
-        memory_(c.spool.memory),
-        spool_(open_spool(c, &memory_, &around.observer, problem)) {
+      : memory_(c.spool.memory), spool_(open_spool(c, &memory_, &around.observer, problem)) {
     if (!spool_) return;
     routing::relay_options options = c.relay.options;
     options.observer = &around.observer;
     options.tls = &around.tls;
-    relay_ = std::make_unique<routing::relay>(around.io, *spool_, routes_, options);
+    relay_ = std::make_unique<routing::relay>(around.io, *spool_, around.routes, options);
   }
 
   smtp::delivery& delivery() override { return *relay_; }
@@ -45,7 +30,6 @@ class by_spool final : public outbound {
   void stop(std::chrono::milliseconds at_most) override { relay_->stop(at_most); }
 
  private:
-  mx_router routes_;
   smtp::memory_budget memory_;
   std::unique_ptr<routing::rocksdb_spool> spool_;
   std::unique_ptr<routing::relay> relay_;
@@ -54,9 +38,7 @@ class by_spool final : public outbound {
 class by_cut_through final : public outbound {
  public:
   by_cut_through(const config& c, const outbound_surroundings& around)
-      : routes_(around.routes, around.dns, mx_options_of(c)),
-        memory_(c.relay.memory),
-        delivery_(routes_, options_of(c, around)) {}
+      : memory_(c.relay.memory), delivery_(around.routes, options_of(c, around)) {}
 
   smtp::delivery& delivery() override { return delivery_; }
 
@@ -71,7 +53,6 @@ class by_cut_through final : public outbound {
     return options;
   }
 
-  mx_router routes_;
   smtp::memory_budget memory_;
   routing::cut_through delivery_;
 };

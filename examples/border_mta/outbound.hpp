@@ -12,7 +12,6 @@
 #include "routing/rocksdb_spool.hpp"
 #include "routing/router.hpp"
 #include "smtp/delivery.hpp"
-#include "smtp/dns/resolver.hpp"
 #include "smtp/memory_budget.hpp"
 #include "smtp/observer.hpp"
 #include "smtp/tls/context.hpp"
@@ -35,7 +34,6 @@ class outbound {
 struct outbound_surroundings {
   asio::io_context& io;  // that the relay delivers on
   gatepost::routing::router& routes;
-  gatepost::smtp::dns::resolver& dns;  // for MX records
   gatepost::smtp::observer& observer;
   const gatepost::smtp::client_context& tls;
 };

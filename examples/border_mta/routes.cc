@@ -29,6 +29,10 @@ std::string why_of_no_use(std::string_view line, delivery_mode mode) {
   const auto route =
       routing::parse_route(line.substr(std::min(line.size(), line.find_first_of(" \t"))));
   if (!route) return {};
+  // Such mail would wait until it expires.
+  if (std::any_of(route->hops().begin(), route->hops().end(),
+                  [](const auto& hop) { return hop.lookup == routing::hop_lookup::mx; }))
+    return "MX records are not looked up: write a host, smtp:[HOST]";
   const bool replies = route->kind() == routing::route_kind::next_hops ||
                        route->kind() == routing::route_kind::refuse;
   if (mode == delivery_mode::cut_through && !replies)

@@ -532,7 +532,9 @@ rules = [
   "fourth.test   smtp:[mx.fourth.test], smtp:fifth.test",
 ]
 )");
-  ASSERT_EQ(p.errors.size(), 2u) << all_errors(p);
+  ASSERT_EQ(p.errors.size(), 3u) << all_errors(p);
+  EXPECT_EQ(p.errors[2].line, 7u) << p.errors[2].text();
+  EXPECT_TRUE(p.errors[2].what.starts_with("MX records are not looked up")) << p.errors[2].text();
   EXPECT_EQ(p.errors[0].line, 4u) << p.errors[0].text();
   EXPECT_EQ(p.errors[0].what, "\"example.test\" has a route already");
   EXPECT_EQ(p.errors[1].line, 5u) << p.errors[1].text();
