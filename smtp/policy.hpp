@@ -57,8 +57,9 @@ class session_policy {
   virtual void cancel() {}
 
   // True where the answer at this stage is pass, and nothing is to be learnt from the question: the
-  // session may then leave it out, and saves a coroutine. Asked each time; not asked at connect.
-  virtual bool ignores(stage) const { return false; }
+  // session may then leave it out, and saves a coroutine. Asked each time, for body() at each
+  // piece; not asked at connect.
+  virtual bool ignores(stage) const noexcept { return false; }
 };
 
 class policy {

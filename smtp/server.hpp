@@ -85,8 +85,8 @@ struct server_counters {
   std::uint64_t refused =
       0;  // by a limit, or by what came of a PROXY header, before a session began
   std::uint64_t sessions = 0;  // now
-  // How often each limit was reached: of those that turned a connection away, ended a session, or
-  // refused a command or a message.
+  // How often each of the limits in smtp/limit_counters.hpp was reached: a connection was turned
+  // away, a session ended, a command or a message refused.
   limit_counts limits{};
 
   std::uint64_t reached(limit_kind k) const { return limits[static_cast<std::size_t>(k)]; }

@@ -111,7 +111,7 @@ class chain_session final : public smtp::session_policy {
   void reset() override { state_->reset(); }
   void cancel() override { state_->stop(); }
   // At tls, rcpt and message more is done than to run checks: see session_state.
-  bool ignores(smtp::stage s) const override {
+  bool ignores(smtp::stage s) const noexcept override {
     if (s == smtp::stage::tls || s == smtp::stage::rcpt || s == smtp::stage::message) return false;
     return state_->what().steps(s).empty();
   }

@@ -121,6 +121,9 @@ struct sign_section {
 
 // [relay]
 struct relay_section {
+  // Within the default processing_time this leaves a minute to the checks.
+  relay_section() { cut_through.at_most = std::chrono::minutes(3); }
+
   delivery_mode mode = delivery_mode::spool;
   gatepost::routing::relay_options options;  // but not its pointers
 

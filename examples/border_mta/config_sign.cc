@@ -76,7 +76,7 @@ void visit_sign(fields& f, sign_section& s, const std::vector<smtp::channel>& ch
   f.flag("unix", s.unix_sockets);
   f.texts("channels", s.channels);
   f.texts("fields", s.fields);
-  f.wait("expires", s.expires, {0s, longest_wait});
+  f.wait("expires", s.expires, or_none<milliseconds>(1s, longest_wait));
   check_fields(f, s.fields);
   f.tables("dkim", s.dkim, sign_key(), [&](sign_key& k) { visit_dkim_key(f, k); });
   f.table("arc", [&] {

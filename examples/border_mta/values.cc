@@ -89,7 +89,10 @@ std::optional<std::chrono::system_clock::time_point> parse_date(std::string_view
   const std::chrono::year_month_day day{std::chrono::year(static_cast<int>(number(0, 4))),
                                         std::chrono::month(number(5, 2)),
                                         std::chrono::day(number(8, 2))};
-  if (!day.ok()) return std::nullopt;
+  // What a time_point in nanoseconds can hold.
+  const bool in_range =
+      day.year() >= std::chrono::year(1970) && day.year() <= std::chrono::year(2261);
+  if (!day.ok() || !in_range) return std::nullopt;
   return std::chrono::sys_days(day);
 }
 

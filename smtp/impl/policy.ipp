@@ -12,7 +12,7 @@ class accepting_session final : public session_policy {
   asio::awaitable<verdict> header_end(const message_view&) override { co_return verdict::pass(); }
   asio::awaitable<verdict> body(std::string_view) override { co_return verdict::pass(); }
   asio::awaitable<verdict> message(const message_view&) override { co_return verdict::pass(); }
-  bool ignores(stage) const override { return true; }
+  bool ignores(stage) const noexcept override { return true; }
 };
 
 }  // namespace detail

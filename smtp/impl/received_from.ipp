@@ -98,7 +98,7 @@ inline std::optional<ip_address> bare_address(std::string_view text) {
 // one, and CommuniGate the account's name into this.
 inline bool tells_helo(std::string_view comment, std::string_view rest) {
   skip_blanks(rest);
-  if (begins_with(comment, "helo ")) return rest.starts_with('(');
+  if (begins_with(comment, "helo ")) return rest.starts_with('(') || !literal_at(comment.substr(5));
   if (begins_with(comment, "account ")) return !literal_at(comment.substr(8));
   constexpr std::string_view beginnings[] = {"helo=", "port=", "ident="};
   return std::any_of(std::begin(beginnings), std::end(beginnings),

@@ -131,7 +131,7 @@ GATEPOST_DECL void session::end_by(limit_kind k, const reply& last_words) {
 }
 
 GATEPOST_DECL void session::reached(limit_kind k) {
-  limit_ = k;
+  if (!closed()) limit_ = k;
   if (can_.counters != nullptr) can_.counters->count(k);
 }
 

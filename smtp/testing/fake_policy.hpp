@@ -119,7 +119,7 @@ class fake_policy final : public policy {
       all_.asked.emplace_back("cancel");
       for (const auto& [s, g] : all_.gates_) g->open();
     }
-    bool ignores(stage s) const override { return all_.ignored_.contains(s); }
+    bool ignores(stage s) const noexcept override { return all_.ignored_.contains(s); }
 
    private:
     asio::awaitable<verdict> answer(stage s) {

@@ -377,10 +377,10 @@ const wrong_case wrong_cut_through_cases[] = {
     {"[checks.scores]\nhold = 5.0\n", ":4:8: checks.scores.hold: nothing is kept with "},
     {"[checks.dmarc]\non_reject = \"hold\"\n", ":4:13: checks.dmarc.on_reject: nothing is kept"},
     {"[relay.cut_through]\nat_most = \"5m\"\n",
-     ":4:11: relay.cut_through.at_most: next hops have up to 330s with their connection, and "
-     "channel \"default\" replies before, "},
+     ":4:11: relay.cut_through.at_most: checks may take a minute and next hops 330s with their "
+     "connection, and channel \"default\" replies before, "},
     {"[limits]\nprocessing_time = \"2m\"\n",
-     ":2:8: relay.mode: next hops have up to 270s with their connection, and channel "},
+     ":2:8: relay.mode: checks may take a minute and next hops 210s with their connection, and "},
 };
 
 TEST(border_mta_config, says_what_has_no_use_in_cut_through_mode) {
@@ -409,7 +409,7 @@ mode = "cut_through"
 relay_from = ["192.0.2.0/24"]
 [relay.cut_through]
 directory = "overflow"
-at_most = "90s"
+at_most = "30s"
 memory_per_message = 0
 [routes]
 rules = ["example.test  lmtp:[mx.example.test], smtp:[other.test]", "no.test  refuse 550 No"]
@@ -417,7 +417,7 @@ rules = ["example.test  lmtp:[mx.example.test], smtp:[other.test]", "no.test  re
   ASSERT_EQ(all_errors(p), "");
   EXPECT_EQ(p.value.relay.mode, delivery_mode::cut_through);
   EXPECT_EQ(p.value.relay.cut_through.directory, "/base/overflow");
-  EXPECT_EQ(p.value.relay.cut_through.at_most, 90s);
+  EXPECT_EQ(p.value.relay.cut_through.at_most, 30s);
   EXPECT_EQ(p.value.relay.cut_through.memory_per_message, 0u);
   const std::string once = write_config(p.value);
   EXPECT_EQ(once.find("[spool]"), once.npos) << once;
@@ -576,7 +576,7 @@ TEST(border_mta_values, reads_days) {
   EXPECT_EQ(parse_date("2026-12-01"), sys_days(std::chrono::year(2026) / 12 / 1));
   EXPECT_EQ(parse_date("2024-02-29"), sys_days(std::chrono::year(2024) / 2 / 29));
   for (const char* text : {"", "2026-12-1", "2026-02-29", "2026-13-01", "2026-00-10", "2026/12/01",
-                           "2026-12-01 ", "01-12-2026", "-026-12-01"})
+                           "2026-12-01 ", "01-12-2026", "-026-12-01", "9999-12-31", "2262-01-01"})
     EXPECT_EQ(parse_date(text), std::nullopt) << text;
 }
 

@@ -93,7 +93,7 @@ class Postfix(harness.Test):
     def test_message_that_is_too_large(self):
         # Postfix says its SIZE; nothing is sent that it would not take.
         hop, postfix, mta = self.start_all("none", message_size_limit="20000")
-        queue_id = self.submit(mta, "bob@example.test", text=HEADER + b"x" * 70 * 400 + b"\r\n")
+        queue_id = self.submit(mta, "bob@example.test", text=HEADER + (b"x" * 70 + b"\r\n") * 400)
         record = mta.delivery(queue_id, "failed")
         self.assertIn(" 5.3.4 ", record["reply"])
         mta.delivery(self.submit(mta, "bob@example.test"), "delivered")

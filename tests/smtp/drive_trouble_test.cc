@@ -389,6 +389,16 @@ TEST(drive_trouble, limits_are_counted_by_name) {
   }
 }
 
+TEST(drive_trouble, the_limit_that_came_first_has_ended_the_session) {
+  fake_session f(mx_with([](channel& s) { s.limits.bad_commands = 2; }));
+  f.begin();
+  f.session->connection.server().limit_window(0);
+  f.says("F\r\nF\r\nF\r\n");
+  f.session->advance(3min);  // limits.write_timeout
+  EXPECT_TRUE(f.session->ended());
+  EXPECT_EQ(f.session->log.ended_by_limit, "bad_commands");
+}
+
 TEST(drive_trouble, reasons_for_an_end) {
   const struct {
     std::string sends;

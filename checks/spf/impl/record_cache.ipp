@@ -67,6 +67,7 @@ GATEPOST_DECL void record_cache::keep(const shared_record& r) {
   const std::lock_guard lock(mutex_);
   // Another thread may have read the same text meanwhile.
   if (index_.contains(r->text())) return;
+  index_.reserve(entries_.size() + 1);  // all that may fail comes first
   entries_.push_front(r);
   index_.emplace(r->text(), entries_.begin());
   octets_ += cost;
