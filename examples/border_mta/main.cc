@@ -33,6 +33,7 @@
 #include "smtp/dns/cares_resolver.hpp"
 #include "smtp/io_threads.hpp"
 #include "smtp/json_log.hpp"
+#include "smtp/limit_counters.hpp"
 #include "smtp/observer.hpp"
 #include "smtp/server.hpp"
 
@@ -96,6 +97,19 @@ void note_lists(const checks::dnsbl* lists, smtp::json_log& log) {
     log.note(smtp::log_level::info, "check dnsbl", to_string(s));
 }
 
+// Which limits were reached since the start, and how often.
+void note_limits(const smtp::server_counters& all, smtp::json_log& log) {
+  std::string reached;
+  for (std::size_t i = 0; i < smtp::limit_kinds; ++i) {
+    if (all.limits[i] == 0) continue;
+    const auto kind = static_cast<smtp::limit_kind>(i);
+    reached += (reached.empty() ? "" : ", ") + std::string(to_string(kind)) + " " +
+               std::to_string(all.limits[i]);
+  }
+  if (!reached.empty())
+    log.note(smtp::log_level::info, "limits", "reached since the start: " + reached);
+}
+
 problems listen(smtp::server& server, const config& c, const command_line& how) {
   problems all;
   for (std::size_t i = 0; i < c.listeners.size(); ++i) {
@@ -157,6 +171,7 @@ int serve(const config& c, const config_source& from, const command_line& how) {
       const std::string failed = log->reopen();
       if (!failed.empty()) log->note(smtp::log_level::error, "log", failed);
       note_lists(added.dnsbl, *log);
+      note_limits(server.counters(), *log);
     } else if (!std::exchange(stopping, true)) {
       server.stop();
       out->stop(c.server.stop_within);
@@ -173,6 +188,7 @@ int serve(const config& c, const config_source& from, const command_line& how) {
   threads.run();
   caught.stop();
   note_lists(added.dnsbl, *log);
+  note_limits(server.counters(), *log);
   return good;
 }
 

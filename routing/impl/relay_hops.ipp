@@ -43,6 +43,8 @@ GATEPOST_DECL asio::awaitable<void> relay_engine::deliver_to_hops(message_at_wor
         co_return;
       }
       co_await deliver_by(w, open, hop, last);
+      // Before the next one gets the place: a crash makes no more messages come again than places.
+      if (w.delivered) co_await save(w);
     }
     pump_soon();  // there is a place for somebody
     // What we broke off ourselves was no attempt: the next start tries again at once.

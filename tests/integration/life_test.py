@@ -229,6 +229,21 @@ class Life(harness.Test):
         mta.signal(signal.SIGHUP)
         mta.log.wait("the hint", lambda line: "they need a restart" in line)
 
+    def test_says_which_limits_were_reached(self):
+        mta = self.border_mta(extra="[limits]\nrecipients = 1\nheader = \"4 KiB\"\n")
+        with harness.Conversation(mta.port) as client:
+            client.reply()
+            client.expect("250", "EHLO client.sender.test")
+            client.expect("250", "MAIL FROM:<alice@sender.test>")
+            client.expect("250", "RCPT TO:<bob@example.test>")
+            for _ in range(2):
+                client.expect("452", "RCPT TO:<carol@example.test>")
+            client.expect("250", "RSET")
+            reply = client.message(b"X: y\r\n" * 1000 + b"\r\nx\r\n", "bob@example.test")
+            self.assertEqual(reply[:4], "552 ")
+        self.assertEqual(mta.stop(), 0)
+        mta.event("note", where="limits", what="reached since the start: header 1, recipients 2")
+
     def test_log_file_is_opened_again(self):
         mta = self.border_mta(extra='[log]\nfile = "log"\n')
         log, moved = self.folder / "log", self.folder / "log.1"

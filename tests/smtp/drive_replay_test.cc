@@ -7,9 +7,12 @@
 
 #include <algorithm>
 #include <functional>
+#include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "smtp/auth.hpp"
 #include "smtp/drive.hpp"
 #include "smtp/memory_budget.hpp"
 #include "smtp/testing/script.hpp"
@@ -28,6 +31,32 @@ struct conversation {
   std::vector<std::string> messages;  // what of it is kept where nothing goes wrong
   std::size_t replies_each = 1;       // to one message
   bool lmtp = false;
+  bool auth_first = false;
+};
+
+// Asks twice, and takes what it is told. Throws where it is told to, at the n-th step.
+class two_steps final : public authenticator {
+ public:
+  std::unique_ptr<auth_exchange> start(std::string_view, const session_facts&) override {
+    return std::make_unique<exchange>(*this);
+  }
+  std::size_t steps = 0;
+  std::size_t throws_at = 0;  // 0: never
+
+ private:
+  class exchange final : public auth_exchange {
+   public:
+    explicit exchange(two_steps& all) : all_(all) {}
+    asio::awaitable<auth_answer> step(std::string response, bool) override {
+      if (++all_.steps == all_.throws_at) throw std::runtime_error("the directory is down");
+      if (++asked_ < 3) co_return auth_answer::challenge("?");
+      co_return auth_answer::success(std::move(response));
+    }
+
+   private:
+    two_steps& all_;
+    int asked_ = 0;
+  };
 };
 
 const std::string envelope = "MAIL FROM:<a@client.example>\r\nRCPT TO:<b@example.test>\r\n";
@@ -57,6 +86,18 @@ const conversation conversations[] = {
      .messages = {"a: b\r\n\r\nx\r\n"},
      .replies_each = 2,
      .lmtp = true},
+    {.name = "auth",
+     .texts = {"EHLO client.example\r\n", "AUTH LOGIN\r\n", "dXNlcg==\r\n", "cHc=\r\n",
+               envelope + "DATA\r\n", "a: b\r\n\r\nx\r\n.\r\n", "QUIT\r\n"},
+     .messages = {"a: b\r\n\r\nx\r\n"},
+     .auth_first = true},
+    {.name = "prdr",
+     .texts = {"EHLO client.example\r\n",
+               "MAIL FROM:<a@client.example> PRDR\r\nRCPT TO:<b@example.test>\r\n"
+               "RCPT TO:<c@example.test>\r\nDATA\r\n",
+               "a: b\r\n\r\nx\r\n.\r\n", "QUIT\r\n"},
+     .messages = {"a: b\r\n\r\nx\r\n"},
+     .replies_each = 3},
     {.name = "smuggling",
      .texts = {"EHLO client.example\r\n", envelope + "DATA\r\n",
                "a: b\r\n\r\nx\n.\nMAIL FROM:<evil@evil.example>\r\n.\r\n", "QUIT\r\n"},
@@ -75,6 +116,13 @@ class drive_replay : public ::testing::TestWithParam<conversation> {
 
   void begin() {
     f.settings.lmtp = GetParam().lmtp;
+    f.settings.extensions.add(extension::prdr);
+    if (GetParam().auth_first) {
+      f.settings.extensions.add(extension::auth);
+      f.settings.auth_mechanisms = {"LOGIN"};
+      f.settings.auth_without_tls = f.settings.require_auth = true;
+      f.options.authenticator = &auth;
+    }
     f.delivery.answers(reply(250, {2, 0, 0}, "Kept"));
     said = f.begin();
   }
@@ -118,6 +166,7 @@ class drive_replay : public ::testing::TestWithParam<conversation> {
   }
 
   memory_budget budget{1u << 20};
+  two_steps auth;
   fake_session f;
   std::string said;
 };
@@ -126,6 +175,7 @@ class drive_replay : public ::testing::TestWithParam<conversation> {
 class replay final : public drive_replay {
  public:
   void TestBody() override {}
+  using drive_replay::auth;
   using drive_replay::begin;
   using drive_replay::check_end;
   using drive_replay::check_whole;
@@ -225,6 +275,19 @@ TEST_P(drive_replay, the_policy_throws_at_each_question) {
     r.check_end();
     EXPECT_THAT(r.said, ::testing::HasSubstr("Local error in processing"));
     EXPECT_THAT(r.f.events(), ::testing::Contains("trouble policy: the policy is broken"));
+  }
+}
+
+TEST_P(drive_replay, the_authenticator_throws_at_each_step) {
+  for (std::size_t n = 1; GetParam().auth_first && n <= 3; ++n) {
+    SCOPED_TRACE(n);
+    replay r;
+    r.auth.throws_at = n;
+    r.begin();
+    r.send_all();
+    r.check_end();
+    EXPECT_THAT(r.said, ::testing::HasSubstr("454 4.7.0 Temporary authentication failure"));
+    EXPECT_THAT(r.f.delivery.kept, ::testing::IsEmpty());  // require_auth
   }
 }
 

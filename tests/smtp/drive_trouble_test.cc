@@ -357,6 +357,7 @@ TEST(drive_trouble, stop_now_while_the_client_does_not_read) {
 // Each limit has a counter of its own, and the log says which of them ended a session.
 TEST(drive_trouble, limits_are_counted_by_name) {
   const std::string begin = "MAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\n";
+  const std::string data = "EHLO a\r\n" + begin + "DATA\r\n";
   const struct {
     std::string sends;
     limit_kind kind;
@@ -366,6 +367,13 @@ TEST(drive_trouble, limits_are_counted_by_name) {
       {std::string(600, 'x') + "\r\n", limit_kind::command_line, false},
       {"EHLO a\r\n" + begin + "RCPT TO:<e@d.test>\r\n", limit_kind::recipients, false},
       {"EHLO a\r\nMAIL FROM:<a@b.test> SIZE=101\r\n", limit_kind::message, false},
+      {data + std::string(101, 'x') + "\r\n.\r\n", limit_kind::message, false},
+      {data + std::string(60, 'x') + "\r\n.\r\n", limit_kind::text_line, false},
+      {data + "A: 1\r\nB: 1\r\nC: 1\r\nD: 1\r\nE: 1\r\nF: 1\r\n\r\n.\r\n", limit_kind::header,
+       false},
+      {data + "Received: a\r\nReceived: b\r\n\r\n.\r\n", limit_kind::hops, false},
+      {"EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<no@d.test>\r\nRCPT TO:<no@d.test>\r\n",
+       limit_kind::bad_recipients, true},
       {"EHLO a\r\n" + begin + "BDAT 101 LAST\r\n" + std::string(101, 'x'), limit_kind::message,
        false},
       {"EHLO a\r\n" + begin + "RSET\r\n" + "EHLO a\r\n" + begin + "RSET\r\n" + begin,
@@ -378,7 +386,12 @@ TEST(drive_trouble, limits_are_counted_by_name) {
       s.limits.recipients = 1;
       s.limits.message = 100;
       s.limits.transactions = 2;
+      s.limits.text_line = 50;
+      s.limits.header = 35;
+      s.limits.hops = 1;
+      s.limits.bad_recipients = 1;
     }));
+    f.delivery.resolves("no@d.test", verdict::refuse(replies::no_such_user));
     f.begin();
     f.says(c.sends);
     const limit_counts counts = f.session->counters.counts();
