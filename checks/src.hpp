@@ -32,6 +32,7 @@
 #include "checks/dmarc/impl/check.ipp"
 #include "checks/dmarc/impl/destinations.ipp"
 #include "checks/dmarc/impl/evaluate.ipp"
+#include "checks/dmarc/impl/failure_report.ipp"
 #include "checks/dmarc/impl/gather.ipp"
 #include "checks/dmarc/impl/public_suffix.ipp"
 #include "checks/dmarc/impl/record.ipp"

@@ -368,7 +368,7 @@ TEST(drive_trouble, limits_are_counted_by_name) {
       {"EHLO a\r\n" + begin + "RCPT TO:<e@d.test>\r\n", limit_kind::recipients, false},
       {"EHLO a\r\nMAIL FROM:<a@b.test> SIZE=101\r\n", limit_kind::message, false},
       {data + std::string(101, 'x') + "\r\n.\r\n", limit_kind::message, false},
-      {data + std::string(60, 'x') + "\r\n.\r\n", limit_kind::text_line, false},
+      {data + "\r\n" + std::string(60, 'x') + "\r\n.\r\n", limit_kind::text_line, false},
       {data + "A: 1\r\nB: 1\r\nC: 1\r\nD: 1\r\nE: 1\r\nF: 1\r\n\r\n.\r\n", limit_kind::header,
        false},
       {data + "Received: a\r\nReceived: b\r\n\r\n.\r\n", limit_kind::hops, false},
