@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "tests/support/memory_sessions.hpp"
@@ -215,6 +216,31 @@ TEST(drive, starttls_takes_too_long) {
   f.session->advance(1s);
   EXPECT_TRUE(f.session->ended());
   EXPECT_EQ(f.session->ended_by(), "tls failed");
+}
+
+// --- Fairness
+// ---------------------------------------------------------------------------------------------
+
+// Who pipelines a thousand commands does not keep the thread from the other sessions until all of
+// them are answered.
+TEST(drive, a_client_with_much_to_say_leaves_the_others_their_turn) {
+  fake_session f(mx_with([](channel& c) { c.limits.transactions = 0; }));
+  f.begin();
+  f.says("EHLO client.example\r\n");
+  std::string much;
+  for (int i = 0; i < 500; ++i) much += "MAIL FROM:<a@client.example>\r\nRSET\r\n";
+  std::size_t before = f.policy.questions, most = 0;
+  const std::size_t from = before;
+  ASSERT_EQ(f.session->connection.client().try_write(much).octets, much.size());
+  f.session->io.restart();
+  while (f.session->io.poll_one() != 0) {
+    most = std::max(most, f.policy.questions - before);
+    before = f.policy.questions;
+  }
+  EXPECT_EQ(f.policy.questions - from, 500u);
+  EXPECT_LE(most, 64u);
+  f.says("QUIT\r\n");
+  EXPECT_TRUE(f.session->ended());
 }
 
 // --- AUTH
