@@ -17,12 +17,15 @@ import warnings
 
 TICK = 0.01
 
+# What a server of bench/rig.py listens to, in this order.
+PLAIN, TLS, PROXY = range(3)
+
 
 class Hands:
     """Connections of an attacker, none of which ever blocks."""
 
-    def __init__(self, port, tls_port, seed=1):
-        self.port, self.tls_port = port, tls_port
+    def __init__(self, ports, seed=1):
+        self.ports = ports
         self.chance = random.Random(seed)
         self.opened = 0
         self.sent = 0
@@ -32,14 +35,16 @@ class Hands:
         return f"127.{self.chance.randrange(1, 255)}.{self.chance.randrange(256)}." \
                f"{self.chance.randrange(1, 255)}"
 
-    def connect(self, tls=False, blocking=False, source=None):
+    def connect(self, to=PLAIN, blocking=False, source=None, receive_buffer=None):
         """A new connection, or None."""
         s = socket.socket()
         try:
+            if receive_buffer:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
             s.bind((source or self.address(), 0))
             s.settimeout(5 if blocking else None)
             s.setblocking(blocking)
-            s.connect(("127.0.0.1", self.tls_port if tls else self.port))
+            s.connect(("127.0.0.1", self.ports[to]))
         except BlockingIOError:
             pass
         except OSError:
@@ -51,16 +56,18 @@ class Hands:
         return s
 
     def send(self, s, octets):
-        """False: the connection is no more."""
+        """What could not be sent yet; None: the connection is no more."""
         try:
-            self.sent += s.send(octets)
+            sent = s.send(octets)
         except BlockingIOError:
-            pass
+            return octets
         except OSError as error:
-            if error.errno != errno.ENOTCONN:
-                s.close()
-                return False
-        return True
+            if error.errno == errno.ENOTCONN:
+                return octets
+            s.close()
+            return None
+        self.sent += sent
+        return octets[sent:]
 
     @staticmethod
     def drain(s):
@@ -96,23 +103,37 @@ ENVELOPE = b"EHLO a.b\r\nMAIL FROM:<a@a.b>\r\nRCPT TO:<bob@example.test>\r\n"
 
 def _crowd(hands, most, begin, more, octets_per_tick=1 << 30, speaks_each=1, **options):
     """`most` connections that say `begin` and then `more(count)` for ever; whoever is closed comes
-    again. In each tick one in `speaks_each` says something."""
+    again. In each tick one in `speaks_each` says something, and where there are not octets for all
+    of these, others come first in the next."""
     alive, tick = [], 0
     while True:
         hands.keep(alive, most, 20, begin, **options)
         left, tick = octets_per_tick, tick + 1
-        for i, state in enumerate(list(alive)):
+        for i in _from(tick, len(alive)):
+            state = alive[i]
             s, waiting, count = state
             fine = hands.drain(s)
             if fine and left > 0 and (i + tick) % speaks_each == 0:
                 words = waiting or more(count)
                 if words:
-                    fine = hands.send(s, words)
+                    state[1], state[2] = hands.send(s, words), count + 1
+                    fine = state[1] is not None
                     left -= len(words)
-                    state[1], state[2] = b"", count + 1
             if not fine:
-                alive.remove(state)
+                state[0] = None
+        alive[:] = [state for state in alive if state[0] is not None]
         yield
+
+
+def _from(first, count):
+    """All of `count` numbers, beginning with another one each time."""
+    return ((first + n) % count for n in range(count))
+
+
+def _loris(hands, most, begin, line, **options):
+    """`most` connections that say `begin` at once, and then `line` by octets, one every half
+    second, over and over."""
+    return _crowd(hands, most, begin, lambda n: line[n % len(line):][:1], speaks_each=50, **options)
 
 
 def nobody(_):
@@ -127,32 +148,75 @@ def loris_silent(hands):
 
 
 def loris_command(hands):
-    """500 connections, a command by octets, one every half second."""
-    line = b"EHLO " + b"a" * 2000
-    return _crowd(hands, 500, b"", lambda n: line[n % 2000:n % 2000 + 1], speaks_each=50)
+    """500 connections, the first command by octets."""
+    return _loris(hands, 500, b"", b"EHLO " + b"a" * 2000)
+
+
+def loris_mail(hands):
+    """500 connections, a sender by octets."""
+    return _loris(hands, 500, b"EHLO a.b\r\n", b"MAIL FROM:<" + b"a" * 2000)
+
+
+def loris_recipient(hands):
+    """500 connections, a recipient by octets."""
+    return _loris(hands, 500, b"EHLO a.b\r\nMAIL FROM:<a@a.b>\r\n", b"RCPT TO:<" + b"b" * 2000)
+
+
+def loris_data(hands):
+    """500 connections that may send a message, and send nothing."""
+    return _crowd(hands, 500, ENVELOPE + b"DATA\r\n", lambda n: b"")
+
+
+def loris_header(hands):
+    """500 connections, the header of a message by octets."""
+    return _loris(hands, 500, ENVELOPE + b"DATA\r\nSubject: ", b"x" * 70 + b"\r\n ")
 
 
 def loris_body(hands):
-    """500 connections, a message by octets, one every half second."""
-    return _crowd(hands, 500, ENVELOPE + b"DATA\r\n", lambda n: b"x", speaks_each=50)
+    """500 connections, the body of a message by octets."""
+    return _loris(hands, 500, ENVELOPE + b"DATA\r\nSubject: x\r\n\r\n", b"x" * 70 + b"\r\n")
+
+
+def loris_chunk(hands):
+    """500 connections, a chunk by octets."""
+    return _loris(hands, 500, ENVELOPE + b"BDAT 100000 LAST\r\nSubject: x\r\n\r\n",
+                  b"x" * 70 + b"\r\n")
+
+
+HANDSHAKE = bytes.fromhex("160301020001 0001fc0303") + b"r" * 501
 
 
 def loris_tls(hands):
-    """300 TLS handshakes by octets, one every half second."""
-    hello = bytes.fromhex("160301020001 0001fc0303") + b"r" * 600
-    return _crowd(hands, 300, b"", lambda n: hello[n % 500:n % 500 + 1], speaks_each=50, tls=True)
+    """300 TLS handshakes by octets."""
+    return _loris(hands, 300, b"", HANDSHAKE, to=TLS)
+
+
+def loris_starttls(hands):
+    """300 TLS handshakes by octets, of clients that said STARTTLS before."""
+    return _loris(hands, 300, b"EHLO a.b\r\nSTARTTLS\r\n", HANDSHAKE)
+
+
+def loris_proxy(hands):
+    """300 PROXY headers by octets."""
+    return _loris(hands, 300, b"", b"PROXY TCP6 " + b"0" * 90, to=PROXY)
 
 
 def never_reads(hands):
-    """100 connections that ask for a lot and read nothing of it."""
-    alive = []
+    """10 connections that ask for 6 MB/s in all and read nothing of it, with small buffers."""
+    # MAIL is a new beginning each time: no count of idle commands ends this.
+    words, alive = (b"MAIL FROM:<a@a.b>\r\n" + b"HELP\r\n" * 95 + b"RSET\r\n") * 3, []
     while True:
-        hands.keep(alive, 100, 10, b"EHLO a.b\r\n")
-        for state in list(alive)[:20]:
-            if not hands.send(state[0], b"HELP\r\n" * 20):
-                alive.remove(state)
-        hands.chance.shuffle(alive)
+        hands.keep(alive, 10, 1, b"EHLO a.b\r\n" + words, receive_buffer=4096)
+        for state in alive[:5]:
+            state[1] = hands.send(state[0], state[1] or words)
+        alive = [state for state in alive[5:] + alive[:5] if state[1] is not None]
         yield
+
+
+def hello_burst(hands):
+    """One connection with 8000 commands at once, every second; it reads the replies."""
+    words = (b"MAIL FROM:<a@a.b>\r\n" + b"EHLO a.b\r\n" * 19) * 400
+    return _crowd(hands, 1, b"", lambda n: words, speaks_each=100)
 
 
 def flood(hands):
@@ -162,6 +226,19 @@ def flood(hands):
             s = hands.connect()
             if s is not None:
                 s.close()
+        yield
+
+
+def flood_kept(hands):
+    """500 connections a second from as many addresses, each of which wants to stay: nobody else gets
+    a place. For a server with far fewer places than that."""
+    alive = []
+    while True:
+        for _ in range(5):
+            s = hands.connect()
+            if s is not None:
+                alive.append(s)
+        alive = [s for s in alive if Hands.drain(s)][-2000:]
         yield
 
 
@@ -183,9 +260,15 @@ def endless_line(hands):
 
 
 def endless_header(hands):
-    """20 connections with a header that never ends."""
-    return _crowd(hands, 20, ENVELOPE + b"DATA\r\n", lambda n: b"X-Field: x\r\n" * 100,
-                  octets_per_tick=12_000)
+    """20 connections with a header that never ends, 6 MB/s in all."""
+    return _crowd(hands, 20, ENVELOPE + b"DATA\r\n", lambda n: b"X-Field: x\r\n" * 1000,
+                  octets_per_tick=60_000)
+
+
+def endless_text_line(hands):
+    """20 connections with a line of text that never ends, 6 MB/s in all."""
+    return _crowd(hands, 20, ENVELOPE + b"DATA\r\nSubject: x\r\n\r\n", lambda n: b"x" * 12_000,
+                  octets_per_tick=60_000)
 
 
 def endless_recipients(hands):
@@ -202,6 +285,18 @@ def rset_storm(hands):
 def garbage(hands):
     """20 connections with noise, much of it at once."""
     return _crowd(hands, 20, b"", lambda n: hands.chance.randbytes(500), octets_per_tick=5_000)
+
+
+def garbage_behind_envelope(hands):
+    """20 connections with an envelope, and behind it whole lines that are no commands."""
+    return _crowd(hands, 20, ENVELOPE, lambda n: b"this is no command\r\n" * 10,
+                  octets_per_tick=2_000)
+
+
+def text_behind_refusal(hands):
+    """20 connections that send DATA and the text at once, though there is no recipient."""
+    return _crowd(hands, 20, b"EHLO a.b\r\nMAIL FROM:<a@a.b>\r\nRCPT TO:<a@elsewhere.test>\r\n",
+                  lambda n: b"DATA\r\nthis is text\r\nQUIT\r\n.\r\n", octets_per_tick=2_000)
 
 
 def half_closed(hands):
@@ -245,7 +340,7 @@ def reset_in_body(hands):
 def lying_bdat(hands):
     """200 connections a second with chunks that are not as long as they say."""
     lies = [ENVELOPE + b"BDAT 1000000 LAST\r\nshort", ENVELOPE + b"BDAT 99999999999999999999\r\nx",
-            ENVELOPE + b"BDAT 2\r\n" + b"much longer\r\n" * 20, ENVELOPE + b"BDAT -1 LAST\r\n",
+            ENVELOPE + b"BDAT 2\r\n" + b"much longer\r\n" * 30, ENVELOPE + b"BDAT -1 LAST\r\n",
             ENVELOPE + b"BDAT 5 LAST\r\nfour"]
     alive = []
     while True:
@@ -254,7 +349,7 @@ def lying_bdat(hands):
             if s is None:
                 continue
             s.setblocking(False)
-            if hands.send(s, hands.chance.choice(lies)):
+            if hands.send(s, hands.chance.choice(lies)) is not None:
                 alive.append(s)
         for s in alive[:-100]:
             Hands.reset(s)
@@ -274,7 +369,7 @@ def tls_handshakes(hands):
     """Up to 100 whole TLS handshakes a second, and nothing said after them."""
     context = _context()
     while True:
-        s = hands.connect(tls=True, blocking=True)
+        s = hands.connect(to=TLS, blocking=True)
         if s is not None:
             try:
                 context.wrap_socket(s).close()
@@ -288,7 +383,7 @@ def tls_garbage(hands):
     alive = []
     while True:
         for _ in range(5):
-            s = hands.connect(tls=True, blocking=True)
+            s = hands.connect(to=TLS, blocking=True)
             if s is not None:
                 s.setblocking(False)
                 hands.send(s, b"\x16\x03\x01" + hands.chance.randbytes(300))
@@ -299,12 +394,13 @@ def tls_garbage(hands):
 
 def tls_renegotiation(hands):
     """TLS 1.2 clients (openssl s_client) that ask to renegotiate again and again."""
-    command = ["openssl", "s_client", "-tls1_2", "-quiet", "-connect", f"127.0.0.1:{hands.tls_port}"]
+    # Not -quiet: with that it takes no commands.
+    command = ["openssl", "s_client", "-tls1_2", "-connect", f"127.0.0.1:{hands.ports[TLS]}"]
     running, tick = [], 0
     try:
         while True:
             if tick % 20 == 0 and len(running) < 10:
-                p = subprocess.Popen(command[:3] + command[4:], stdin=subprocess.PIPE,
+                p = subprocess.Popen(command, stdin=subprocess.PIPE,
                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 hands.opened += 1
                 running.append(p)
@@ -323,16 +419,22 @@ def tls_renegotiation(hands):
             p.wait()
 
 
-ALL = [loris_silent, loris_command, loris_body, loris_tls, never_reads, flood, flood_one_address,
-       endless_line, endless_header, endless_recipients, rset_storm, garbage, half_closed,
-       reset_in_body, lying_bdat, tls_handshakes, tls_garbage, tls_renegotiation]
+ALL = [loris_silent, loris_command, loris_mail, loris_recipient, loris_data, loris_header,
+       loris_body, loris_chunk, loris_starttls, loris_tls, loris_proxy, never_reads, hello_burst,
+       flood, flood_one_address, flood_kept, endless_line, endless_header, endless_text_line,
+       endless_recipients, rset_storm, garbage, garbage_behind_envelope, text_behind_refusal,
+       half_closed, reset_in_body, lying_bdat, tls_handshakes, tls_garbage, tls_renegotiation]
+
+# They leave no place for a client that comes later (rig.FEW_PLACES): the good one has to be there
+# before, and to stay.
+TAKES_ALL_PLACES = [flood_kept]
 
 
 class Attacker:
     """An attack in a process of its own, for as long as it is not stopped, and `most` seconds at
     most. It has the lowest priority on its CPU: the good client is not kept waiting by it."""
 
-    def __init__(self, attack, port, tls_port, where, most=60):
+    def __init__(self, attack, ports, where, most=60):
         self._done, done = os.pipe()
         self.pid = os.fork()
         if self.pid != 0:
@@ -343,7 +445,7 @@ class Attacker:
             os.close(self._done)
             os.sched_setaffinity(0, where)
             os.nice(19)
-            _run(attack, port, tls_port, done, most)
+            _run(attack, ports, done, most)
             status = 0
         finally:
             os._exit(status)  # pylint: disable=protected-access
@@ -360,11 +462,11 @@ class Attacker:
         return [float(w) for w in words] or [0, 0, 0, 0]
 
 
-def _run(attack, port, tls_port, done, most):
+def _run(attack, ports, done, most):
     stopping = []
     warnings.simplefilter("ignore")  # sockets that are left to the end of the process
     signal.signal(signal.SIGTERM, lambda *_: stopping.append(1))
-    hands = Hands(port, tls_port)
+    hands = Hands(ports)
     steps = attack(hands)
     begin, ticks = time.monotonic(), 0
     cpu = time.process_time()

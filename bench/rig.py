@@ -5,6 +5,8 @@ other. A tool looks for the server in bazel-bin, and says how to build it where 
 """
 
 import collections
+import contextlib
+import getpass
 import json
 import os
 import pathlib
@@ -20,13 +22,27 @@ import threading
 import time
 
 PATIENCE = 60
+# Before a tool moves itself to some of them.
+ALL_CPUS = sorted(os.sched_getaffinity(0))
 BUILD = "bazel build --config=opt //examples/border_mta //examples/sink"
 
-CONFIG = """
+# Of messages in flight, and of the whole program: beside them [spool] memory, 64 MiB, and what the
+# database, the sessions and the allocator hold.
+MEMORY = 64 << 20
+MEMORY_BOUND = MEMORY + (128 << 20)
+
+CONFIG = f"""
 [server]
 hostname = "mx.example.test"
 threads = 1
-listen = [{ address = "127.0.0.1:0" }, { address = "127.0.0.1:0", tls = true }]
+memory = {MEMORY}
+listen = [
+  {{ address = "127.0.0.1:0" }},
+  {{ address = "127.0.0.1:0", tls = true }},
+  {{ address = "127.0.0.1:0", proxy = true }},
+]
+[proxies]
+networks = ["127.0.0.0/8"]
 [tls]
 self_signed = true
 [routes]
@@ -39,6 +55,14 @@ level = "debug"
 file = "log"
 """
 
+# For an attack that takes all of them. Who stays in one session sends many messages.
+FEW_PLACES = """
+[connections]
+total = 200
+[limits]
+transactions = 0
+"""
+
 
 def find_server(name, given=None):
     path = pathlib.Path(given or f"bazel-bin/examples/{name}/{name}")
@@ -49,8 +73,7 @@ def find_server(name, given=None):
 
 def cpus():
     """CPU 0 for the server, the rest for everybody else; one CPU is shared."""
-    all_cpus = sorted(os.sched_getaffinity(0))
-    return {all_cpus[0]}, set(all_cpus[1:]) or {all_cpus[0]}
+    return {ALL_CPUS[0]}, set(ALL_CPUS[1:]) or {ALL_CPUS[0]}
 
 
 def raise_descriptor_limit(wanted):
@@ -79,13 +102,13 @@ def wait_until(what, condition, seconds=PATIENCE):
 class Server:
     """A server that is started, watched and stopped. `memory` as the kernel has it, in octets."""
 
-    def __init__(self, command, folder, ready):
-        ours, _ = cpus()
+    def __init__(self, command, folder, ready, where=None):
+        where = where or cpus()[0]
         self.folder = pathlib.Path(folder)
         self.process = subprocess.Popen(
             command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, ours))  # pylint: disable=subprocess-popen-preexec-fn
+            preexec_fn=lambda: os.sched_setaffinity(0, where))  # pylint: disable=subprocess-popen-preexec-fn
         self.ports = []
         for line in self.process.stdout:
             if line.startswith("listening on "):
@@ -139,9 +162,38 @@ def border_mta(folder, path=None, config=CONFIG):
                   lambda line: line == "ready\n")
 
 
-def sink(folder, path=None, *options):
-    return Server([find_server("sink", path), "--port", "0", *options], folder,
-                  lambda line: line.startswith("listening on "))
+def sink(folder, path=None):
+    """A next hop, beside the clients."""
+    return Server([find_server("sink", path), "--port", "0"], folder,
+                  lambda line: line.startswith("listening on "), cpus()[1])
+
+
+class SmtpSink:
+    """Postfix's smtp-sink: takes all messages, and throws them away."""
+
+    def __init__(self, folder):
+        program = shutil.which("smtp-sink") or shutil.which("smtp-sink", path="/usr/sbin:/sbin")
+        if not program:
+            sys.exit("smtp-sink is not installed (Postfix); tools/setup does it")
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        # It wants to know whom to be where it could be root.
+        user = ["-u", getpass.getuser()] if os.geteuid() == 0 else []
+        self._process = subprocess.Popen([program, *user, f"127.0.0.1:{self.port}", "64"], cwd=folder,
+                                         stdin=subprocess.DEVNULL)
+        wait_until("smtp-sink listens", self._listens)
+
+    def _listens(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 5).close()
+            return True
+        except OSError:
+            return False
+
+    def kill(self):
+        self._process.kill()
+        self._process.wait()
 
 
 def cpu_seconds(pid):
@@ -151,7 +203,7 @@ def cpu_seconds(pid):
 
 class Log:
     """Counts the events of border_mta's log, as it grows: why clients were turned away, how
-    sessions ended, what was said of messages, what went wrong."""
+    sessions ended and by which limit, what was said of messages, what went wrong."""
 
     def __init__(self, path):
         self._path = path
@@ -172,6 +224,10 @@ class Log:
                 seen["refused: " + event["refused_by"] if not event["accepted"] else "accepted"] += 1
             elif kind == "session":
                 seen["ended: " + event["ended_by"]] += 1
+                if "tls" in event:
+                    seen["over " + event["tls"]] += 1
+                if "limit" in event:
+                    seen["limit: " + event["limit"]] += 1
             elif kind == "message":
                 seen["message: " + event["result"]] += 1
             elif kind == "verdict" and event["verdict"] in ("refuse", "defer", "drop"):
@@ -211,47 +267,79 @@ def _expect(stream, code):
             return
 
 
+class Session:
+    """One session of the good client."""
+
+    def __init__(self, port, source="127.0.0.1"):
+        self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE, (source, 0))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._stream = self._socket.makefile("rb")
+        _expect(self._stream, b"220")
+        self._say(b"EHLO client.sender.test\r\n", b"250")
+
+    def _say(self, words, code):
+        self._socket.sendall(words)
+        _expect(self._stream, code)
+
+    def message(self):
+        self._say(b"MAIL FROM:<alice@sender.test>\r\n", b"250")
+        self._say(b"RCPT TO:<bob@example.test>\r\n", b"250")
+        self._say(b"DATA\r\n", b"354")
+        self._say(TEXT, b"250")
+
+    def quit(self):
+        self._say(b"QUIT\r\n", b"221")
+
+    def close(self):
+        self._stream.close()
+        self._socket.close()
+
+
 def transaction(port, source="127.0.0.1"):
     """One whole session with one message, from connect to close; gives its seconds."""
     begin = time.perf_counter()
-    with socket.create_connection(("127.0.0.1", port), PATIENCE, (source, 0)) as s:
-        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with s.makefile("rb") as stream:
-            _expect(stream, b"220")
-            for line, code in ((b"EHLO client.sender.test", b"250"),
-                               (b"MAIL FROM:<alice@sender.test>", b"250"),
-                               (b"RCPT TO:<bob@example.test>", b"250"), (b"DATA", b"354")):
-                s.sendall(line + b"\r\n")
-                _expect(stream, code)
-            s.sendall(TEXT)
-            _expect(stream, b"250")
-            s.sendall(b"QUIT\r\n")
-            _expect(stream, b"221")
+    with contextlib.closing(Session(port, source)) as session:
+        session.message()
+        session.quit()
     return time.perf_counter() - begin
 
 
 class GoodClient:
-    """Sends one message after the other, with pauses, on a thread; notes how long each took."""
+    """Sends one message after the other, with pauses, on a thread; notes how long each took. Each has
+    a session of its own; where it `stays`, all have one, which is open before start()."""
 
-    def __init__(self, port, per_second=50, source="127.0.0.1"):
+    def __init__(self, port, per_second=50, stays=False):
         self.times = []
         self.failures = []
-        self._port, self._source, self._pause = port, source, 1 / per_second
+        self._port, self._pause = port, 1 / per_second
+        self._session = Session(port) if stays else None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run)
+
+    def start(self):
         self._thread.start()
+        return self
 
     def _run(self):
         chance = random.Random(1)
         while not self._stopping.wait(self._pause * (0.5 + chance.random())):
             try:
-                self.times.append(transaction(self._port, self._source))
+                self.times.append(self._one())
             except (OSError, Refused) as error:
                 self.failures.append(str(error))
+
+    def _one(self):
+        if not self._session:
+            return transaction(self._port)
+        begin = time.perf_counter()
+        self._session.message()
+        return time.perf_counter() - begin
 
     def stop(self):
         self._stopping.set()
         self._thread.join()
+        if self._session:
+            self._session.close()
         return self
 
 
