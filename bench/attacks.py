@@ -202,14 +202,14 @@ def loris_proxy(hands):
 
 
 def never_reads(hands):
-    """10 connections that ask for 6 MB/s in all and read nothing of it, with small buffers."""
+    """3 connections that ask for 1.3 MB/s in all and read nothing of it, with small buffers."""
     # MAIL is a new beginning each time: no count of idle commands ends this.
     words, alive = (b"MAIL FROM:<a@a.b>\r\n" + b"HELP\r\n" * 95 + b"RSET\r\n") * 3, []
     while True:
-        hands.keep(alive, 10, 1, b"EHLO a.b\r\n" + words, receive_buffer=4096)
-        for state in alive[:5]:
+        hands.keep(alive, 3, 1, b"EHLO a.b\r\n" + words, receive_buffer=4096)
+        for state in alive[:1]:
             state[1] = hands.send(state[0], state[1] or words)
-        alive = [state for state in alive[5:] + alive[:5] if state[1] is not None]
+        alive = [state for state in alive[1:] + alive[:1] if state[1] is not None]
         yield
 
 
@@ -274,7 +274,7 @@ def endless_text_line(hands):
 def endless_recipients(hands):
     """20 connections with recipients without end."""
     return _crowd(hands, 20, b"EHLO a.b\r\nMAIL FROM:<a@a.b>\r\n",
-                  lambda n: b"RCPT TO:<carol@example.test>\r\n" * 10, octets_per_tick=3_000)
+                  lambda n: b"RCPT TO:<carol@example.test>\r\n" * 10, octets_per_tick=1_500)
 
 
 def rset_storm(hands):
