@@ -24,9 +24,8 @@ struct reloadable {
   problems load(const config& c);
 
   // Reads the configuration again and loads what it says now of [tls], [routes], [sign] and
-  // relay_domains.
-  // Where anything is wrong all stays as it is. `running`: what the server was started with. Waits
-  // for the disk.
+  // relay_domains. Where anything is wrong all stays as it is. `running`: what the server was
+  // started with. Waits for the disk.
   void reload(const config& running, const config_source& from, gatepost::smtp::json_log& log);
 };
 

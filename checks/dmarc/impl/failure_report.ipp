@@ -137,8 +137,9 @@ GATEPOST_DECL std::string write_failure_report(const failed_message& m, const re
   smtp::write_field(out, "Message-ID", "<" + std::string(id) + "@" + sender.domain + ">");
   smtp::write_field(out, "Auto-Submitted", "auto-generated");  // RFC 3834 §5: nobody answers it
   smtp::write_field(out, "MIME-Version", "1.0");
-  smtp::write_field(out, "Content-Type",
-                    "multipart/report; report-type=feedback-report; boundary=\"" + boundary + "\"");
+  // As it stands: write_field() might fold at the blank, which not every reader undoes.
+  out += "Content-Type: multipart/report; report-type=feedback-report;\r\n boundary=\"" + boundary +
+         "\"\r\n";
   out += delimiter + "Content-Type: text/plain; charset=utf-8\r\n" +
          "Content-Transfer-Encoding: 8bit\r\n\r\n" + detail::text_for_people(m);
   out += delimiter + "Content-Type: message/feedback-report\r\n\r\n" +

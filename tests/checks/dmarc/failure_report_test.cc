@@ -60,7 +60,8 @@ TEST(FailureReport, SaysWhatTheRfcsAskFor) {
   const std::string text = write_failure_report(sample(), sender, "a@example.com", "17", now);
   EXPECT_THAT(text, StartsWith("From: dmarc@receiver.example\r\nTo: a@example.com\r\n"));
   EXPECT_THAT(text, HasSubstr("\r\nMessage-ID: <17@mx.receiver.example>\r\n"));
-  EXPECT_THAT(text, HasSubstr("multipart/report; report-type=feedback-report;"));
+  EXPECT_THAT(text, HasSubstr("\r\nContent-Type: multipart/report; report-type=feedback-report;\r\n"
+                              " boundary=\"=_dmarc failure_=\"\r\n"));
   const auto parts = parts_of(text);
   ASSERT_EQ(parts.size(), 4u);
   EXPECT_THAT(parts[0], HasSubstr("192.0.2.7"));
