@@ -15,7 +15,9 @@
 
 namespace gatepost::smtp {
 
-// Of connections (smtp/admission.hpp), of sessions (smtp/limits.hpp) and of the server.
+// Of connections (smtp/admission.hpp), of sessions (smtp/limits.hpp) and of the server. Limits that
+// only make somebody wait are not among them: a client for which limits.pending_output octets of
+// replies wait is not read from until it takes them, or write_timeout is over.
 enum class limit_kind : std::uint8_t {
   connections,
   connections_per_network,
@@ -31,6 +33,7 @@ enum class limit_kind : std::uint8_t {
   recipients,
   transactions,
   bad_commands,
+  idle_commands,
   bad_recipients,
   auth_failures,
   hops,
@@ -40,9 +43,13 @@ enum class limit_kind : std::uint8_t {
   session_time,
   min_body_rate,
   write_timeout,
+  tls_timeout,
+  proxy_timeout,
+  processing_time,
+  answer_time,
 };
 
-inline constexpr std::size_t limit_kinds = static_cast<std::size_t>(limit_kind::write_timeout) + 1;
+inline constexpr std::size_t limit_kinds = static_cast<std::size_t>(limit_kind::answer_time) + 1;
 
 // The name of the setting: "bad_commands".
 constexpr std::string_view to_string(limit_kind k) {
@@ -61,6 +68,7 @@ constexpr std::string_view to_string(limit_kind k) {
     case limit_kind::recipients: return "recipients";
     case limit_kind::transactions: return "transactions";
     case limit_kind::bad_commands: return "bad_commands";
+    case limit_kind::idle_commands: return "idle_commands";
     case limit_kind::bad_recipients: return "bad_recipients";
     case limit_kind::auth_failures: return "auth_failures";
     case limit_kind::hops: return "hops";
@@ -70,6 +78,10 @@ constexpr std::string_view to_string(limit_kind k) {
     case limit_kind::session_time: return "session_time";
     case limit_kind::min_body_rate: return "min_body_rate";
     case limit_kind::write_timeout: return "write_timeout";
+    case limit_kind::tls_timeout: return "tls_timeout";
+    case limit_kind::proxy_timeout: return "proxy_timeout";
+    case limit_kind::processing_time: return "processing_time";
+    case limit_kind::answer_time: return "answer_time";
   }
   return "?";
 }

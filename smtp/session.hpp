@@ -271,7 +271,7 @@ class session {
   std::string_view quoted_id(int code) const;
   void bad_command(const fixed_reply& r);
   void bad_command(const reply& r);
-  void count_bad_command();
+  void count_bad_command(limit_kind by = limit_kind::bad_commands);
   void tap_output(std::size_t from);
   void tap_input(std::string_view line);
   void close_session(session_end why);

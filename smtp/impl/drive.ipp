@@ -319,7 +319,8 @@ GATEPOST_DECL asio::awaitable<void> session_driver::start_tls() {
   const std::string what = connection_.tls_error();
   services_.observer.on_trouble({"tls", what, facts_.id});
   ended_by_ = "tls failed";
-  engine_.lost();
+  if (failed == errc::timed_out) engine_.reached(limit_kind::tls_timeout);
+  engine_.lost(failed == errc::timed_out ? session_end::timeout : session_end::client_left);
 }
 
 // --- Questions -----------------------------------------------------------------------------------
@@ -520,6 +521,7 @@ GATEPOST_DECL void session_driver::on_left() {
 
 GATEPOST_DECL void session_driver::on_late() {
   late_ = true;
+  engine_.reached(port_.empty() ? limit_kind::processing_time : limit_kind::answer_time);
   if (port_.empty()) {
     if (!committing_) cancel_policy();
     return;

@@ -61,10 +61,15 @@ GATEPOST_DECL asio::awaitable<bool> server::connection::identify() {
     co_return false;
   }
   if (!hold()) co_return false;
-  const bool told = co_await read_proxy_header();
+  const std::error_code failed = co_await read_proxy_header();
   let_go();
-  if (!told) turn_away(stopping ? "stopping" : "proxy_header");
-  co_return told;
+  if (failed == errc::timed_out) {
+    common.limits.count(limit_kind::proxy_timeout);
+    turn_away(to_string(limit_kind::proxy_timeout));
+  } else if (failed) {
+    turn_away(stopping ? "stopping" : "proxy_header");
+  }
+  co_return !failed;
 }
 
 // Until the proxy has said who the client is, only the limit in all can hold for it.
@@ -113,12 +118,12 @@ GATEPOST_DECL void server::connection::say(const fixed_reply& r) {
 }
 
 // Of a session that has not come as far as its greeting.
-GATEPOST_DECL void server::connection::over(std::string_view why) {
+GATEPOST_DECL void server::connection::over(std::string_view why, std::string_view limit) {
   if (std::exchange(reported, true)) return;
-  common.services.observer.on_session_end({facts, why, 0, 0, transport.now() - since});
+  common.services.observer.on_session_end({facts, why, 0, 0, transport.now() - since, limit});
 }
 
-GATEPOST_DECL asio::awaitable<bool> server::connection::read_proxy_header() {
+GATEPOST_DECL asio::awaitable<std::error_code> server::connection::read_proxy_header() {
   const session_limits& limits = common.find_channel(where.channel)->limits;
   const time_point deadline = transport.now() + limits.proxy_timeout;
   std::string header;
@@ -127,21 +132,22 @@ GATEPOST_DECL asio::awaitable<bool> server::connection::read_proxy_header() {
     const io_result r = transport.try_read(octets);
     if (r.would_block()) {
       const std::error_code waited = co_await transport.wait(readiness::to_read, deadline);
-      if (waited || stopping) co_return false;
+      if (waited) co_return waited;
+      if (stopping) co_return errc::cancelled;
       continue;
     }
     header.append(octets, r.octets);
     const auto told = smtp::read_proxy_header(header);
     const bool more = !told && told.error() == errc::need_more;
     if (more && !r.error) continue;
-    if (!told) co_return false;
+    if (!told) co_return told.error();
     if (told->source) {
       facts.client = {told->source->address.unmapped(), told->source->port};
       facts.local = {told->destination->address.unmapped(), told->destination->port};
       facts.trusted_hop = true;
     }
     transport.push_back(std::string_view(header).substr(told->consumed));
-    co_return true;
+    co_return std::error_code{};
   }
 }
 
@@ -158,7 +164,9 @@ GATEPOST_DECL asio::awaitable<bool> server::connection::start_implicit_tls() {
   }
   const std::string why = transport.tls_error();
   common.services.observer.on_trouble({"tls", why, facts.id});
-  over("tls failed");
+  const bool too_slow = failed == errc::timed_out;
+  if (too_slow) common.limits.count(limit_kind::tls_timeout);
+  over("tls failed", too_slow ? to_string(limit_kind::tls_timeout) : std::string_view());
   co_return false;
 }
 

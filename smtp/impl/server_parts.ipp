@@ -125,7 +125,7 @@ struct server::connection {
   asio::awaitable<void> serve();
   asio::awaitable<bool> begin();
   asio::awaitable<bool> identify();
-  asio::awaitable<bool> read_proxy_header();
+  asio::awaitable<std::error_code> read_proxy_header();
   asio::awaitable<bool> start_implicit_tls();
   bool hold();
   void let_go();
@@ -133,7 +133,7 @@ struct server::connection {
   void turn_away(admittance a);
   void turn_away(std::string_view why);
   void say(const fixed_reply& r);
-  void over(std::string_view why);
+  void over(std::string_view why, std::string_view limit = {});
   void ended(std::exception_ptr e);
   void stop();
   void stop_now();

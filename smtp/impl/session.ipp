@@ -198,11 +198,11 @@ GATEPOST_DECL void session::bad_command(const reply& r) {
   count_bad_command();
 }
 
-GATEPOST_DECL void session::count_bad_command() {
+GATEPOST_DECL void session::count_bad_command(limit_kind by) {
   ++facts_.bad_commands;
   pause_ = channel_->tarpit * std::min<std::uint32_t>(facts_.bad_commands, 10);
   if (facts_.bad_commands > channel_->limits.bad_commands)
-    end_by(limit_kind::bad_commands, reply(replies::too_many_errors));
+    end_by(by, reply(replies::too_many_errors));
 }
 
 GATEPOST_DECL void session::tap_output(std::size_t from) {

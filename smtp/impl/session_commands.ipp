@@ -138,7 +138,8 @@ GATEPOST_DECL void session::tap_command(const command_line& c, std::string_view 
 
 // Talk that brings no message nearer.
 GATEPOST_DECL void session::count_idle_command() {
-  if (++idle_commands_ > channel_->limits.idle_commands) count_bad_command();
+  if (++idle_commands_ > channel_->limits.idle_commands)
+    count_bad_command(limit_kind::idle_commands);
 }
 
 // RFC 5321 §4.1.1.1; RFC 2033 §4.1 for LHLO.

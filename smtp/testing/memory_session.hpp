@@ -153,6 +153,10 @@ class memory_session {
     return ended_;
   }
   std::string_view ended_by() const { return driver_.ended_by(); }
+  // How often this limit was reached.
+  std::uint64_t reached(limit_kind k) const {
+    return counters.counts()[static_cast<std::size_t>(k)];
+  }
   const session_facts& facts() const { return facts_; }
 
   asio::io_context io{1};

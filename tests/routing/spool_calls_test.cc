@@ -136,7 +136,7 @@ TEST_P(spool_calls, fail_one_by_one_and_for_a_while) {
 
 INSTANTIATE_TEST_SUITE_P(all, spool_calls,
                          ::testing::Values(call::write, call::fsync, call::fdatasync,
-                                           call::renameat),
+                                           call::renameat, call::openat),
                          [](const auto& p) { return std::string(to_string(p.param)); });
 
 }  // namespace

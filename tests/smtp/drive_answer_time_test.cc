@@ -56,6 +56,8 @@ TEST(drive_answer_time, at_rcpt) {
   f.delivery.waits(step::resolve, f.gate);
   f.begin_message();
   EXPECT_EQ(heard_after_a_minute(f), took_too_long);
+  EXPECT_EQ(f.session->reached(limit_kind::answer_time), 1U);
+  EXPECT_EQ(f.session->reached(limit_kind::processing_time), 0U);
   expect_it_goes_on(f);
 }
 

@@ -14,6 +14,7 @@
 
 #include "smtp/auth.hpp"
 #include "smtp/drive.hpp"
+#include "smtp/ip.hpp"
 #include "smtp/memory_budget.hpp"
 #include "smtp/testing/script.hpp"
 #include "tests/support/memory_sessions.hpp"
@@ -32,6 +33,7 @@ struct conversation {
   std::size_t replies_each = 1;       // to one message
   bool lmtp = false;
   bool auth_first = false;
+  std::size_t handshake_behind = 0;  // so many of the texts; 0: there is none
 };
 
 // Asks twice, and takes what it is told. Throws where it is told to, at the n-th step.
@@ -98,6 +100,21 @@ const conversation conversations[] = {
                "a: b\r\n\r\nx\r\n.\r\n", "QUIT\r\n"},
      .messages = {"a: b\r\n\r\nx\r\n"},
      .replies_each = 3},
+    {.name = "starttls",
+     .texts = {"EHLO client.example\r\n", "STARTTLS\r\n", "EHLO client.example\r\n",
+               envelope + "DATA\r\n", "a: b\r\n\r\nx\r\n.\r\n", "QUIT\r\n"},
+     .messages = {"a: b\r\n\r\nx\r\n"},
+     .handshake_behind = 2},
+    {.name = "xclient",
+     .texts = {"EHLO proxy.example\r\n", "XFORWARD NAME=a.example ADDR=192.0.2.8\r\n",
+               "XCLIENT NAME=client.example ADDR=192.0.2.99 HELO=client.example\r\n",
+               "EHLO client.example\r\n", envelope + "DATA\r\n", "a: b\r\n\r\nx\r\n.\r\n",
+               "QUIT\r\n"},
+     .messages = {"a: b\r\n\r\nx\r\n"}},
+    {.name = "etrn",
+     .texts = {"EHLO client.example\r\n", "ETRN example.test\r\n", "ETRN\r\n",
+               envelope + "ETRN example.test\r\nDATA\r\n", "a: b\r\n\r\nx\r\n.\r\n", "QUIT\r\n"},
+     .messages = {"a: b\r\n\r\nx\r\n"}},
     {.name = "smuggling",
      .texts = {"EHLO client.example\r\n", envelope + "DATA\r\n",
                "a: b\r\n\r\nx\n.\nMAIL FROM:<evil@evil.example>\r\n.\r\n", "QUIT\r\n"},
@@ -116,7 +133,11 @@ class drive_replay : public ::testing::TestWithParam<conversation> {
 
   void begin() {
     f.settings.lmtp = GetParam().lmtp;
-    f.settings.extensions.add(extension::prdr);
+    for (const extension e :
+         {extension::prdr, extension::xclient, extension::xforward, extension::etrn})
+      f.settings.extensions.add(e);
+    f.settings.xclient_from = {*parse_ip_network("192.0.2.0/24")};
+    f.options.tls = GetParam().handshake_behind > 0;
     if (GetParam().auth_first) {
       f.settings.extensions.add(extension::auth);
       f.settings.auth_mechanisms = {"LOGIN"};
@@ -129,10 +150,29 @@ class drive_replay : public ::testing::TestWithParam<conversation> {
 
   // Sends, as long as anybody listens.
   void send(std::string_view octets) {
-    if (!f.session->ended()) said += f.says(octets);
+    const std::size_t handshake = at_handshake();
+    const std::size_t before = sent < handshake ? std::min(octets.size(), handshake - sent) : 0;
+    say(octets.substr(0, before));
+    if (before == octets.size()) return;
+    if (sent == handshake && !f.session->ended()) f.session->starts_tls();
+    say(octets.substr(before));
   }
   void send_all() {
     for (const std::string& text : GetParam().texts) send(text);
+  }
+
+  void say(std::string_view octets) {
+    sent += octets.size();
+    if (!f.session->ended()) said += f.says(octets);
+  }
+
+  // So many octets come before the handshake.
+  static std::size_t at_handshake() {
+    if (GetParam().handshake_behind == 0) return std::string::npos;
+    std::size_t octets = 0;
+    for (std::size_t i = 0; i < GetParam().handshake_behind; ++i)
+      octets += GetParam().texts[i].size();
+    return octets;
   }
 
   std::size_t kept_replies() const {
@@ -169,12 +209,14 @@ class drive_replay : public ::testing::TestWithParam<conversation> {
   two_steps auth;
   fake_session f;
   std::string said;
+  std::size_t sent = 0;  // octets
 };
 
 // Each run needs surroundings of its own.
 class replay final : public drive_replay {
  public:
   void TestBody() override {}
+  using drive_replay::at_handshake;
   using drive_replay::auth;
   using drive_replay::begin;
   using drive_replay::check_end;
@@ -240,7 +282,9 @@ TEST_P(drive_replay, a_mishap_at_each_octet) {
       r.send(std::string_view(all).substr(0, at));
       m.happens(r.f);
       r.check_end();
-      EXPECT_THAT(m.ends_by, ::testing::Contains(r.f.session->ended_by()));
+      std::vector<std::string_view> ends_by = m.ends_by;
+      if (at == replay::at_handshake()) ends_by.push_back("tls failed");
+      EXPECT_THAT(ends_by, ::testing::Contains(r.f.session->ended_by()));
     }
   }
 }

@@ -203,6 +203,7 @@ TEST(drive, starttls_fails) {
   EXPECT_TRUE(f.session->ended());
   EXPECT_THAT(f.events(),
               ElementsAre("trouble tls: plain text where TLS was expected", "session tls failed"));
+  EXPECT_EQ(f.session->log.ended_by_limit, "");
 }
 
 TEST(drive, starttls_takes_too_long) {
@@ -216,6 +217,8 @@ TEST(drive, starttls_takes_too_long) {
   f.session->advance(1s);
   EXPECT_TRUE(f.session->ended());
   EXPECT_EQ(f.session->ended_by(), "tls failed");
+  EXPECT_EQ(f.session->log.ended_by_limit, "tls_timeout");
+  EXPECT_EQ(f.session->reached(limit_kind::tls_timeout), 1U);
 }
 
 // --- Fairness

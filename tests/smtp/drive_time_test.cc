@@ -342,6 +342,7 @@ TEST(drive_time, a_late_verdict_is_451) {
     EXPECT_EQ(f.session->heard(), "");
     f.session->advance(1ms);
     EXPECT_EQ(f.session->heard(), took_too_long) << to_string(at);
+    EXPECT_EQ(f.session->reached(limit_kind::processing_time), 1U);
     EXPECT_THAT(f.policy.asked, Contains("cancel"));
     EXPECT_EQ(f.delivery.kept.size(), 0U);
     EXPECT_FALSE(f.session->ended());

@@ -378,6 +378,7 @@ TEST(drive_trouble, limits_are_counted_by_name) {
        false},
       {"EHLO a\r\n" + begin + "RSET\r\n" + "EHLO a\r\n" + begin + "RSET\r\n" + begin,
        limit_kind::transactions, true},
+      {"NOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\nNOOP\r\n", limit_kind::idle_commands, true},
   };
   for (const auto& c : cases) {
     fake_session f(mx_with([](channel& s) {
@@ -390,6 +391,7 @@ TEST(drive_trouble, limits_are_counted_by_name) {
       s.limits.header = 35;
       s.limits.hops = 1;
       s.limits.bad_recipients = 1;
+      s.limits.idle_commands = 3;
     }));
     f.delivery.resolves("no@d.test", verdict::refuse(replies::no_such_user));
     f.begin();

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <asio/any_io_executor.hpp>
+#include <asio/execution_context.hpp>
+#include <asio/io_context.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
@@ -242,6 +245,71 @@ TEST(server_end, destroyed_in_the_middle_of_a_message) {
   server.destroy();
   EXPECT_TRUE(c.closed());
   EXPECT_THAT(server.log.ends(), ::testing::ElementsAre("shutdown"));
+}
+
+// Stops the io_context at EHLO. What the session does until it waits it still does: give others
+// their turn, after a while, which it never gets back.
+class stopper final : public policy {
+ public:
+  std::unique_ptr<session_policy> open(const session_view&) override {
+    return std::make_unique<session>(*this);
+  }
+  std::atomic<int> living{0};
+  std::atomic<bool> stopped{false};
+
+ private:
+  class session final : public session_policy {
+   public:
+    explicit session(stopper& all) : all_(all) { ++all_.living; }
+    ~session() override { --all_.living; }
+    asio::awaitable<verdict> ask(stage s) override {
+      if (s == stage::helo) {
+        const asio::any_io_executor executor = co_await asio::this_coro::executor;
+        asio::execution_context& context = asio::query(executor, asio::execution::context);
+        static_cast<asio::io_context&>(context).stop();
+        all_.stopped = true;
+      }
+      co_return verdict::pass();
+    }
+    asio::awaitable<verdict> header_end(const message_view&) override { co_return verdict::pass(); }
+    asio::awaitable<verdict> body(std::string_view) override { co_return verdict::pass(); }
+    asio::awaitable<verdict> message(const message_view&) override { co_return verdict::pass(); }
+
+   private:
+    stopper& all_;
+  };
+};
+
+class while_others_have_their_turn : public ::testing::Test {
+ protected:
+  while_others_have_their_turn() {
+    server_.emplace(server_options(), std::vector<listener>{{.address = "127.0.0.1:0"}}, 1,
+                    &policy_);
+    client_.emplace(server_->port());
+    greet(*client_);
+    std::string commands = "EHLO client.example\r\n";
+    for (int i = 0; i < 100; ++i) commands += "MAIL FROM:<>\r\nRSET\r\n";
+    client_->send(commands);
+    until([&] { return policy_.stopped.load(); });
+    server_->destroy();
+    EXPECT_EQ(policy_.living, 1);
+  }
+
+  stopper policy_;
+  std::optional<running_server> server_;
+  std::optional<raw_client> client_;
+};
+
+TEST_F(while_others_have_their_turn, destroyed_and_nothing_runs_any_more) {
+  server_.reset();
+  EXPECT_EQ(policy_.living, 0);
+  while (!client_->reply().empty()) continue;
+}
+
+TEST_F(while_others_have_their_turn, destroyed_and_the_threads_run_on) {
+  server_->run_on();
+  while (!client_->reply().empty()) continue;
+  EXPECT_EQ(policy_.living, 0);
 }
 
 TEST(server_end, a_server_that_never_ran) {

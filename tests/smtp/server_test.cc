@@ -325,6 +325,60 @@ TEST(server, proxy_header_tells_the_client) {
   EXPECT_EQ(server.log.last_client(), "192.0.2.7:4321");
 }
 
+const std::string_view proxy_headers[] = {
+    "PROXY TCP4 192.0.2.7 192.0.2.1 4321 25\r\n",
+    {"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0C\xC0\0\x02\x07\xC0\0\x02\x01\x10\xE1\0\x19", 28}};
+
+TEST(server, proxy_headers_cut_at_each_octet) {
+  running_server server(trusting_proxies(), {{.address = "127.0.0.1:0", .proxy = true}});
+  for (const std::string_view header : proxy_headers) {
+    for (std::size_t at = 1; at < header.size(); ++at) {
+      raw_client c(server.port());
+      c.send(header.substr(0, at));
+      // lint: allow sleep (so that the kernel does not make one read of both)
+      ::usleep(500);
+      c.send(header.substr(at));
+      EXPECT_THAT(c.reply(), begins_with("220 ")) << at;
+      EXPECT_EQ(server.log.last_client(), "192.0.2.7:4321");
+    }
+  }
+}
+
+TEST(server, connections_lost_at_each_octet_of_a_proxy_header) {
+  server_options o = trusting_proxies();
+  o.connections.total = 1;  // a place that is not given back is the last one
+  running_server server(o, {{.address = "127.0.0.1:0", .proxy = true}});
+  int lost = 0;
+  for (const std::string_view header : proxy_headers) {
+    for (std::size_t at = 0; at < header.size(); ++at) {
+      raw_client c(server.port());
+      c.send(header.substr(0, at));
+      at % 2 == 0 ? c.reset() : c.close();
+      ++lost;
+      // lint: allow sleep (looks again until the server has seen it)
+      for (int i = 0; i < 2000 && server.log.refused("proxy_header") < lost; ++i) ::usleep(1000);
+      ASSERT_EQ(server.log.refused("proxy_header"), lost) << at;
+    }
+  }
+  raw_client c(server.port());
+  c.send(proxy_headers[0]);
+  EXPECT_THAT(c.reply(), begins_with("220 "));
+}
+
+TEST(server, silence_at_each_octet_of_a_proxy_header) {
+  server_options o = trusting_proxies();
+  o.channels.front().limits.proxy_timeout = 300ms;
+  running_server server(o, {{.address = "127.0.0.1:0", .proxy = true}});
+  std::vector<raw_client> clients;
+  for (const std::string_view header : proxy_headers) {
+    for (std::size_t at = 0; at < header.size(); ++at)
+      clients.emplace_back(server.port()).send(header.substr(0, at));
+  }
+  for (raw_client& c : clients) EXPECT_TRUE(c.closed());
+  EXPECT_EQ(server->counters().reached(limit_kind::proxy_timeout), clients.size());
+  EXPECT_EQ(server.log.refused("proxy_timeout"), static_cast<int>(clients.size()));
+}
+
 TEST(server, connections_without_a_proxy_header_are_closed) {
   running_server server(trusting_proxies(), {{.address = "127.0.0.1:0", .proxy = true}});
   raw_client c(server.port());
@@ -365,7 +419,8 @@ TEST(server, proxy_headers_have_a_deadline) {
   raw_client c(server.port());
   c.send("PROXY TCP4 192.0.2.7");
   EXPECT_TRUE(c.closed());
-  EXPECT_EQ(server.log.refused("proxy_header"), 1);
+  EXPECT_EQ(server.log.refused("proxy_timeout"), 1);
+  EXPECT_EQ(server->counters().reached(limit_kind::proxy_timeout), 1u);
 }
 
 TEST(server, proxy_header_from_strangers_is_not_read) {

@@ -255,6 +255,8 @@ TEST(server_tls, silent_handshakes_are_cut_off) {
   EXPECT_THAT(server.log.ends(), ::testing::ElementsAre("tls failed"));
   EXPECT_THAT(server.log.troubles(),
               ::testing::ElementsAre("tls: the TLS handshake took too long"));
+  EXPECT_EQ(server.log.limits(), std::vector<std::string>{"tls_timeout"});
+  EXPECT_EQ(server->counters().reached(limit_kind::tls_timeout), 1u);
 }
 
 // Handshakes are sessions: a flood of them has the limits of sessions.

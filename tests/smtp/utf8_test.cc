@@ -35,6 +35,24 @@ TEST(utf8, every_code_point) {
   }
 }
 
+// Every pair of octets, at each place of words of all sizes.
+TEST(utf8, equal_ignoring_case_of_every_pair_of_octets) {
+  for (int first = 0; first < 256; ++first) {
+    for (int second = 0; second < 256; ++second) {
+      const char x = static_cast<char>(first), y = static_cast<char>(second);
+      const bool same = to_lower_ascii(x) == to_lower_ascii(y);
+      for (std::size_t size = 1; size < 20; ++size) {
+        std::string a(size, 'k'), b(size, 'K');
+        const std::size_t at = static_cast<std::size_t>(first + second) % size;
+        a[at] = x;
+        b[at] = y;
+        ASSERT_EQ(equal_ignoring_case(a, b), same) << first << ' ' << second << ' ' << size;
+      }
+    }
+  }
+  EXPECT_FALSE(equal_ignoring_case("ABCDEFGH", "ABCDEFGHI"));
+}
+
 // Exactly as many texts of two octets are UTF-8 as there are code points for them: no overlong
 // form.
 TEST(utf8, every_pair_of_octets) {

@@ -7,14 +7,14 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdarg>
 #include <cstdio>
 
 namespace gatepost::tests {
 
 std::string_view to_string(call c) {
-  static constexpr std::string_view names[] = {"accept4",  "recv",     "send",  "epoll_ctl",
-                                               "write",    "pwrite",   "fsync", "fdatasync",
-                                               "renameat", "ftruncate"};
+  static constexpr std::string_view names[] = {
+      "accept4", "recv", "send", "epoll_ctl", "write", "fsync", "fdatasync", "renameat", "openat"};
   return names[static_cast<std::size_t>(c)];
 }
 
@@ -100,11 +100,6 @@ ssize_t write(int fd, const void* octets, std::size_t size) {
   return ::syscall(SYS_write, fd, octets, size);
 }
 
-ssize_t pwrite(int fd, const void* octets, std::size_t size, off_t at) {
-  if (fails(call::pwrite)) return -1;
-  return ::syscall(SYS_pwrite64, fd, octets, size, at);
-}
-
 int fsync(int fd) {
   if (fails(call::fsync)) return -1;
   return static_cast<int>(::syscall(SYS_fsync, fd));
@@ -120,9 +115,12 @@ int renameat(int from_folder, const char* from, int to_folder, const char* to) n
   return static_cast<int>(::syscall(SYS_renameat, from_folder, from, to_folder, to));
 }
 
-int ftruncate(int fd, off_t size) noexcept {
-  if (fails(call::ftruncate)) return -1;
-  return static_cast<int>(::syscall(SYS_ftruncate, fd, size));
+int openat(int folder, const char* path, int flags, ...) {
+  if (fails(call::openat)) return -1;
+  std::va_list more;
+  va_start(more, flags);
+  const auto mode = va_arg(more, mode_t);  // an octet pattern of the stack where there is none
+  va_end(more);
+  return static_cast<int>(::syscall(SYS_openat, folder, path, flags, mode));
 }
-
 }  // extern "C"

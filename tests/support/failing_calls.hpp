@@ -22,11 +22,10 @@ enum class call : std::uint8_t {
   send,
   epoll_ctl,
   write,
-  pwrite,
   fsync,
   fdatasync,
   renameat,
-  ftruncate,
+  openat,
 };
 
 std::string_view to_string(call c);

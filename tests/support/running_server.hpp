@@ -34,6 +34,7 @@ class recorder final : public smtp::observer {
   void on_session_end(const smtp::session_event& e) override {
     const std::lock_guard lock(mutex_);
     ends_.push_back(std::string(e.ended_by));
+    limits_.push_back(std::string(e.limit));
     early_talker_ = e.facts.early_talker;
     tls_ = e.facts.tls;
     channel_ = e.facts.channel;
@@ -73,6 +74,11 @@ class recorder final : public smtp::observer {
     const std::lock_guard lock(mutex_);
     return ends_;
   }
+  // By which limits they did, likewise.
+  std::vector<std::string> limits() {
+    const std::lock_guard lock(mutex_);
+    return limits_;
+  }
   // Waits until so many sessions have ended.
   bool ended(std::size_t count) {
     for (int i = 0; i < 1000; ++i) {
@@ -90,6 +96,7 @@ class recorder final : public smtp::observer {
   std::mutex mutex_;
   std::map<std::string, int> refused_;
   std::vector<std::string> ends_;
+  std::vector<std::string> limits_;
   std::vector<std::string> troubles_;
   std::string last_client_;
   std::string channel_;
@@ -131,7 +138,10 @@ class running_server {
     server_.reset();
   }
   // After destroy(): whatever is left may run to its end.
-  void run_on() { threads_.run(); }
+  void run_on() {
+    for (asio::io_context* io : threads_.contexts()) io->restart();
+    threads_.run();
+  }
 
   // Calls it on the first thread.
   template <class F>
