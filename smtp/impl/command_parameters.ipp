@@ -1,7 +1,9 @@
 #ifndef GATEPOST_SMTP_IMPL_COMMAND_PARAMETERS_IPP
 #define GATEPOST_SMTP_IMPL_COMMAND_PARAMETERS_IPP
 
+#include <array>
 #include <charconv>
+#include <cstdint>
 #include <optional>
 
 #include "smtp/command.hpp"
@@ -39,15 +41,37 @@ constexpr bool is_keyword(std::string_view s) {
   return true;
 }
 
-// RFC 5321 §4.1.2: esmtp-value = 1*(%d33-60 / %d62-126); RFC 6531 §3.3 adds UTF-8.
-constexpr bool is_value(std::string_view s, bool utf8) {
-  bool ascii = true;
-  for (const char ch : s) {
-    const auto c = static_cast<unsigned char>(ch);
-    if (c <= 32 || c == '=' || c == 127) return false;
-    ascii = ascii && c < 128;
+// What an octet can be in a value. RFC 5321 §4.1.2: esmtp-value = 1*(%d33-60 / %d62-126); RFC 6531
+// §3.3 adds UTF-8.
+constexpr std::uint8_t odd_in_value = 1;
+constexpr std::uint8_t not_ascii_in_value = 2;
+constexpr std::uint8_t behind_value = 4;
+
+constexpr auto value_octets = [] {
+  std::array<std::uint8_t, 256> kinds{};
+  for (unsigned c = 0; c < kinds.size(); ++c) {
+    if (c == ' ' || c == '\t')
+      kinds[c] = behind_value | odd_in_value;
+    else if (c < 32 || c == '=' || c == 127)
+      kinds[c] = odd_in_value;
+    else if (c >= 128)
+      kinds[c] = not_ascii_in_value;
   }
-  return !s.empty() && (ascii || (utf8 && valid_utf8(s)));
+  return kinds;
+}();
+
+constexpr std::uint8_t kind_in_value(char c) { return value_octets[static_cast<unsigned char>(c)]; }
+
+// Whether a text is a value, by all the kinds of its octets.
+constexpr bool is_value_of(std::uint8_t kinds, std::string_view s, bool utf8) {
+  if (s.empty() || (kinds & odd_in_value) != 0) return false;
+  return (kinds & not_ascii_in_value) == 0 || (utf8 && valid_utf8(s));
+}
+
+constexpr bool is_value(std::string_view s, bool utf8) {
+  std::uint8_t kinds = 0;
+  for (const char c : s) kinds |= kind_in_value(c);
+  return is_value_of(kinds, s, utf8);
 }
 
 // RFC 3461 §4: xtext, the encoding of ENVID, ORCPT and AUTH.
@@ -79,15 +103,21 @@ inline result<parameter> take_parameter(std::string_view& rest, bool utf8) {
   std::size_t end = 0;
   while (end < rest.size() && !is_blank(rest[end]) && rest[end] != '=') ++end;
   parameter p{rest.substr(0, end), {}, end < rest.size() && rest[end] == '='};
-  rest.remove_prefix(end + (p.has_value ? 1 : 0));
-  if (!p.has_value) {
-    take_word(rest);
-    return p;
+  std::uint8_t kinds = 0;
+  if (p.has_value) {
+    const std::size_t begin = ++end;
+    for (; end < rest.size(); ++end) {
+      const std::uint8_t kind = kind_in_value(rest[end]);
+      if ((kind & behind_value) != 0) break;
+      kinds |= kind;
+    }
+    p.value = rest.substr(begin, end - begin);
   }
+  while (end < rest.size() && is_blank(rest[end])) ++end;
+  rest.remove_prefix(end);
   // RFC 4954 §5 and RFC 3461 allow "=" nowhere else, but AUTH=<> and the like hold what a value
   // may.
-  p.value = take_word(rest);
-  if (!is_value(p.value, utf8)) return errc::bad_parameter;
+  if (p.has_value && !is_value_of(kinds, p.value, utf8)) return errc::bad_parameter;
   return p;
 }
 
