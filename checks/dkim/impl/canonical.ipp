@@ -40,17 +40,23 @@ inline bool plain_ends_within_16(const char* at) {
 inline void append_relaxed_value(std::string& out, std::string_view value) {
   bool space = false;
   bool begun = false;
-  for (std::size_t i = 0; i < value.size(); ++i) {
+  for (std::size_t i = 0; i < value.size();) {
     if (value[i] == '\r' && i + 1 < value.size() && value[i + 1] == '\n') {
-      ++i;
-    } else if (is_wsp(value[i])) {
-      space = true;
-    } else {
-      if (space && begun) out += ' ';
-      space = false;
-      begun = true;
-      out += value[i];
+      i += 2;
+      continue;
     }
+    if (is_wsp(value[i])) {
+      space = true;
+      ++i;
+      continue;
+    }
+    std::size_t end = i + 1;
+    while (end < value.size() && value[end] != '\r' && !is_wsp(value[end])) ++end;
+    if (space && begun) out += ' ';
+    space = false;
+    begun = true;
+    out += value.substr(i, end - i);
+    i = end;
   }
 }
 

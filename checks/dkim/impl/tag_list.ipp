@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <string>
 #include <utility>
 
 #include "checks/dkim/tag_list.hpp"
@@ -15,7 +16,8 @@ namespace detail {
 // checked where fields are read.
 inline constexpr std::string_view blanks = " \t\r\n";
 
-inline bool is_blank(char c) { return blanks.find(c) != blanks.npos; }
+// The same as a search of the above, which is a call for each octet.
+inline bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -84,17 +86,14 @@ GATEPOST_DECL const tag* tag_list::find(std::string_view name) const noexcept {
 }
 
 GATEPOST_DECL std::string without_blanks(std::string_view value) {
-  std::string out;
-  out.reserve(value.size());
-  for (const char c : value) {
-    if (!detail::is_blank(c)) out += c;
-  }
+  std::string out(value);
+  std::erase_if(out, detail::is_blank);
   return out;
 }
 
 GATEPOST_DECL std::optional<std::string> decode_base64(std::string_view value) {
-  std::string out;
-  out.reserve(value.size() / 4 * 3 + 3);
+  std::string out(value.size() / 4 * 3 + 3, '\0');
+  char* to = out.data();
   std::uint32_t bits = 0;
   std::size_t digits = 0;
   std::size_t padding = 0;
@@ -108,11 +107,12 @@ GATEPOST_DECL std::optional<std::string> decode_base64(std::string_view value) {
     if (digit < 0 || padding != 0) return std::nullopt;
     bits = bits << 6 | static_cast<std::uint32_t>(digit);
     if (++digits % 4 == 1) continue;
-    out += static_cast<char>(bits >> (6 - 2 * ((digits - 1) % 4)) & 255);
+    *to++ = static_cast<char>(bits >> (6 - 2 * ((digits - 1) % 4)) & 255);
   }
   const std::size_t rest = digits % 4;
   const bool padded = padding == 0 || (rest + padding == 4 && rest != 0);
   if (digits == 0 || rest == 1 || !padded) return std::nullopt;
+  out.resize(static_cast<std::size_t>(to - out.data()));
   return out;
 }
 
