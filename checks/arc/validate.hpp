@@ -29,6 +29,8 @@ enum class find_oldest_pass : std::uint8_t { no, yes };
 
 struct validate_options {
   dkim::key_policy keys = {};
+  // Keys that were read are kept here. Outlives the validation; without one each is read anew.
+  dkim::key_cache* cache = nullptr;
 
   // Sets that are looked at; a longer chain fails. RFC 8617 §4.2.1: up to 50. Each costs a question
   // to the DNS and 0.1 ms.

@@ -18,12 +18,14 @@
 #include "checks/arc/result.hpp"
 #include "checks/arc/validate.hpp"
 #include "checks/check.hpp"
+#include "checks/dkim/key.hpp"
 #include "smtp/config.hpp"
 #include "smtp/dns/resolver.hpp"
 
 namespace gatepost::checks::arc {
 
 struct verifier_options {
+  // Its cache is the check's own, where none is given.
   validate_options validate = {};
 
   // The clock; for tests.
@@ -43,6 +45,7 @@ class verifier final : public check {
  private:
   smtp::dns::resolver& resolver_;
   verifier_options options_;
+  dkim::key_cache keys_;  // guards itself
 };
 
 }  // namespace gatepost::checks::arc

@@ -20,8 +20,10 @@
 #include <string_view>
 
 #include "checks/check.hpp"
+#include "checks/dkim/key.hpp"
 #include "checks/dkim/result.hpp"
 #include "checks/dkim/verify.hpp"
+#include "checks/text_cache.hpp"
 #include "smtp/config.hpp"
 #include "smtp/dns/resolver.hpp"
 
@@ -34,7 +36,11 @@ enum class action : std::uint8_t {
 };
 
 struct verifier_options {
+  // Its cache is the check's own, where none is given.
   verify_options verify = {};
+
+  // Keys that were read are kept, for all sessions and threads together.
+  text_cache_options keys_kept = {};
 
   // What follows from the report's outcome(). RFC 6376 §6.1: a bad signature is to be treated as
   // none, and mail without one is common; so nothing follows.
@@ -62,6 +68,7 @@ class verifier final : public check {
 
   smtp::dns::resolver& resolver_;
   verifier_options options_;
+  key_cache keys_;  // guards itself
 };
 
 }  // namespace gatepost::checks::dkim

@@ -38,6 +38,9 @@ struct verify_options {
 
   key_policy keys = {};
 
+  // Keys that were read are kept here. Outlives the verification; without one each is read anew.
+  key_cache* cache = nullptr;
+
   // What a signature by rsa-sha1 gets. RFC 8301 §3.1: it has permanently failed; `policy` says that
   // it is we who do not want it.
   outcome weak_algorithm = outcome::permerror;

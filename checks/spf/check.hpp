@@ -26,6 +26,7 @@
 #include "checks/spf/outcome.hpp"
 #include "checks/spf/record_cache.hpp"
 #include "checks/spf/resolve.hpp"
+#include "checks/text_cache.hpp"
 #include "checks/true_client.hpp"
 #include "smtp/config.hpp"
 #include "smtp/dns/resolver.hpp"
@@ -70,7 +71,7 @@ struct check_options {
   evaluation_limits limits = {};
 
   // Records that were read are kept, for all sessions and threads together.
-  record_cache_options records = {};
+  text_cache_options records = {};
 
   // Of one evaluation: at least 20 s (RFC 7208 §4.6.4).
   std::chrono::milliseconds deadline = default_deadline;

@@ -76,7 +76,7 @@ GATEPOST_DECL void validation::answer(std::size_t question,
     for (job& j : *jobs) {
       if (j.question != question) continue;
       j.temporary = false;
-      auto chosen = dkim::choose_key(txt.records(), j.signature, options_.keys);
+      auto chosen = dkim::choose_key(txt.records(), j.signature, options_.keys, options_.cache);
       j.wrong = chosen.problem();
       if (chosen) j.key = chosen->key;
     }

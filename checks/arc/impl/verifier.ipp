@@ -25,7 +25,9 @@ struct verifier_state {
 }  // namespace detail
 
 GATEPOST_DECL verifier::verifier(smtp::dns::resolver& resolver, verifier_options options)
-    : resolver_(resolver), options_(std::move(options)) {}
+    : resolver_(resolver), options_(std::move(options)) {
+  if (options_.validate.cache == nullptr) options_.validate.cache = &keys_;
+}
 
 GATEPOST_DECL asio::awaitable<verdict> verifier::on_header_end(context& ctx) {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;

@@ -2,6 +2,7 @@
 #define GATEPOST_CHECKS_DKIM_IMPL_KEY_IPP
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -21,6 +22,12 @@ inline std::optional<key_type> type_of(std::string_view k) {
   if (k == "rsa") return key_type::rsa;
   if (k == "ed25519") return key_type::ed25519;
   return std::nullopt;
+}
+
+inline std::optional<public_key> key_of(const key_record& record) {
+  if (record.data.empty() || !record.type) return std::nullopt;
+  return *record.type == key_type::rsa ? public_key::from_rsa(record.data)
+                                       : public_key::from_ed25519(record.data);
 }
 
 }  // namespace detail
@@ -51,8 +58,20 @@ GATEPOST_DECL parsed<key_record> parse_key_record(std::string_view text) {
   return record;
 }
 
-GATEPOST_DECL parsed<public_key> key_for(const key_record& record, const signature& s,
+GATEPOST_DECL owned_key::owned_key(std::string_view text)
+    : text_(text), record_(parse_key_record(text_)) {
+  if (record_) key_ = detail::key_of(*record_);
+}
+
+GATEPOST_DECL std::size_t owned_key::octets() const {
+  // Of an RSA key: the modulus, what makes computing with it fast, and the library's own parts.
+  const std::size_t key = key_ ? 1024 + key_->bits() / 2 : 0;
+  return sizeof(*this) + text_.capacity() + (record_ ? record_->data.capacity() : 0) + key;
+}
+
+GATEPOST_DECL parsed<public_key> key_for(const owned_key& from, const signature& s,
                                          const key_policy& policy) {
+  const key_record& record = *from.record();
   const key_type wanted =
       s.algorithm == algorithm::ed25519_sha256 ? key_type::ed25519 : key_type::rsa;
   if (record.type != wanted) return problem{"the key is of another type than the signature"};
@@ -62,28 +81,28 @@ GATEPOST_DECL parsed<public_key> key_for(const key_record& record, const signatu
   // RFC 6376 §3.6.1 t=s
   if (record.strict && s.identity_domain != s.domain)
     return problem{"the key asks that i= has the domain of d="};
-  auto key = wanted == key_type::rsa ? public_key::from_rsa(record.data)
-                                     : public_key::from_ed25519(record.data);
+  const std::optional<public_key>& key = from.key();
   if (!key) return problem{"p= of the key record is not a key of its type"};
   if (wanted == key_type::rsa && key->bits() < policy.min_rsa_bits)
     return problem{"the key is too short"};
   if (wanted == key_type::rsa && key->bits() > policy.max_rsa_bits)
     return problem{"the key is too long"};
-  return *std::move(key);
+  return *key;
 }
 
 GATEPOST_DECL parsed<chosen_key> choose_key(std::span<const std::string> records,
-                                            const signature& s, const key_policy& policy) {
+                                            const signature& s, const key_policy& policy,
+                                            key_cache* cache) {
   std::string_view of_text;
   std::string_view of_key;
   for (const std::string& text : records.first(std::min(records.size(), max_key_records))) {
-    const auto record = parse_key_record(text);
-    if (!record) {
-      if (of_text.empty()) of_text = record.problem();
+    const auto from = cache != nullptr ? cache->get(text) : std::make_shared<const owned_key>(text);
+    if (!from->record()) {
+      if (of_text.empty()) of_text = from->record().problem();
       continue;
     }
-    auto key = key_for(*record, s, policy);
-    if (key) return chosen_key{*std::move(key), record->testing};
+    auto key = key_for(*from, s, policy);
+    if (key) return chosen_key{*std::move(key), from->record()->testing};
     if (of_key.empty()) of_key = key.problem();
   }
   if (!of_key.empty()) return problem{of_key};

@@ -50,7 +50,9 @@ inline std::string summary(const signature_result& r) {
 }  // namespace detail
 
 GATEPOST_DECL verifier::verifier(smtp::dns::resolver& resolver, verifier_options options)
-    : resolver_(resolver), options_(std::move(options)) {}
+    : resolver_(resolver), options_(std::move(options)), keys_(options_.keys_kept) {
+  if (options_.verify.cache == nullptr) options_.verify.cache = &keys_;
+}
 
 GATEPOST_DECL asio::awaitable<verdict> verifier::on_header_end(context& ctx) {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;

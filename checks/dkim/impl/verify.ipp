@@ -113,7 +113,7 @@ GATEPOST_DECL void verification::answer(std::size_t question,
       continue;
     }
     // RFC 6376 §6.1.2
-    auto chosen = choose_key(txt.records(), c.signature, options_.keys);
+    auto chosen = choose_key(txt.records(), c.signature, options_.keys, options_.cache);
     if (!chosen) {
       c.open = false;
       detail::decide(c.result, outcome::permerror, chosen.problem());

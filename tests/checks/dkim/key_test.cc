@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/checks/dkim/samples.hpp"
@@ -52,7 +53,7 @@ TEST(DkimKey, RecordsThatAreDiscarded) {
 
 TEST(DkimKey, TheKeyHasToFitTheSignature) {
   const auto judge = [](const std::string& record, const signature& s, key_policy policy = {}) {
-    return std::string(key_for(*parse_key_record(record), s, policy).problem());
+    return std::string(key_for(owned_key(record), s, policy).problem());
   };
   const signature rsa = by(algorithm::rsa_sha256);
   const signature ed = by(algorithm::ed25519_sha256);
@@ -85,6 +86,43 @@ TEST(DkimKey, OfSeveralRecordsTheFirstThatFits) {
   std::vector<std::string> many(max_key_records, "p=");
   many.emplace_back(samples::rsa_record);
   EXPECT_FALSE(choose(many));
+}
+
+// What is kept is what reading would give; bad ones are read each time.
+TEST(DkimKey, GoodOnesAreKept) {
+  key_cache cache;
+  const signature rsa = by(algorithm::rsa_sha256);
+  const signature ed = by(algorithm::ed25519_sha256);
+  const std::vector<std::string> records = {"nonsense", "p=", "p=QUJD", samples::ed25519_record,
+                                            std::string("t=y;") + rsa_data};
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_TRUE(choose_key(records, rsa, {}, &cache)->testing);
+    EXPECT_EQ(choose_key(records, rsa, {}, &cache)->key.bits(), 1024u);
+    EXPECT_FALSE(choose_key(records, ed, {}, &cache)->testing);
+    // The policy is not part of what is kept.
+    EXPECT_EQ(choose_key({&records.back(), 1}, rsa, {.min_rsa_bits = 1025}, &cache).problem(),
+              "the key is too short");
+  }
+  EXPECT_EQ(cache.size(), 2u);
+  EXPECT_EQ(cache.counters().misses, 2u + 9 * 3);
+  EXPECT_EQ(cache.counters().hits, 3u * (2 + 2 + 1 + 1) - 2);
+}
+
+// Many threads verify by one key.
+TEST(DkimKey, IsSharedByThreads) {
+  key_cache cache;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&cache] {
+      const std::vector<std::string> records = {std::string(rsa_data)};
+      for (int n = 0; n < 200; ++n) {
+        const auto chosen = choose_key(records, by(algorithm::rsa_sha256), {}, &cache);
+        ASSERT_TRUE(chosen);
+        EXPECT_FALSE(chosen->key.verifies(digest{}, std::string(128, 'x')));
+      }
+    });
+  for (std::thread& t : threads) t.join();
+  EXPECT_EQ(cache.size(), 1u);
 }
 
 }  // namespace

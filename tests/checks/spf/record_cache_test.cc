@@ -99,7 +99,7 @@ TEST(SpfRecordCache, TheLeastRecentlyUsedGoes) {
 }
 
 TEST(SpfRecordCache, IsBoundedByOctets) {
-  const std::size_t one = owned_record(numbered(1000)).octets();
+  const std::size_t one = record_cache::cost_of(owned_record(numbered(1000)));
   record_cache cache({.entries = 100'000, .octets = 50 * one});
   for (std::size_t i = 0; i < 1000; ++i) {
     cache.get(numbered(1000 + i));
