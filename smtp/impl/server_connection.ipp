@@ -63,11 +63,13 @@ GATEPOST_DECL asio::awaitable<bool> server::connection::identify() {
   if (!hold()) co_return false;
   const std::error_code failed = co_await read_proxy_header();
   let_go();
-  if (failed == errc::timed_out) {
+  if (failed && stopping) {
+    turn_away("stopping");
+  } else if (failed == errc::timed_out) {
     common.limits.count(limit_kind::proxy_timeout);
     turn_away(to_string(limit_kind::proxy_timeout));
   } else if (failed) {
-    turn_away(stopping ? "stopping" : "proxy_header");
+    turn_away("proxy_header");
   }
   co_return !failed;
 }

@@ -207,7 +207,8 @@ class run {
       for (const char* to : {"b@example.test", "c@example.test"})
         message.recipients.emplace_back().forward_path = *address::from_text(to);
       pieces source(text, pieces_each_, unreadable_);
-      outcomes_.push_back(co_await client_->send(message, source));
+      const transaction_outcome outcome = co_await client_->send(message, source);
+      outcomes_.push_back(outcome);
     }
     co_await client_->quit();
   }

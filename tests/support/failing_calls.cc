@@ -1,5 +1,6 @@
 #include "tests/support/failing_calls.hpp"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -117,10 +118,13 @@ int renameat(int from_folder, const char* from, int to_folder, const char* to) n
 
 int openat(int folder, const char* path, int flags, ...) {
   if (fails(call::openat)) return -1;
-  std::va_list more;
-  va_start(more, flags);
-  const auto mode = va_arg(more, mode_t);  // an octet pattern of the stack where there is none
-  va_end(more);
+  mode_t mode = 0;
+  if ((flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE) {
+    std::va_list more;
+    va_start(more, flags);
+    mode = va_arg(more, mode_t);
+    va_end(more);
+  }
   return static_cast<int>(::syscall(SYS_openat, folder, path, flags, mode));
 }
 }  // extern "C"
