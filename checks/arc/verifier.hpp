@@ -19,6 +19,7 @@
 #include "checks/arc/validate.hpp"
 #include "checks/check.hpp"
 #include "checks/dkim/key.hpp"
+#include "checks/text_cache.hpp"
 #include "smtp/config.hpp"
 #include "smtp/dns/resolver.hpp"
 
@@ -27,6 +28,9 @@ namespace gatepost::checks::arc {
 struct verifier_options {
   // Its cache is the check's own, where none is given.
   validate_options validate = {};
+
+  // Keys that were read are kept, for all sessions and threads together.
+  text_cache_options keys_kept = {};
 
   // The clock; for tests.
   std::function<std::chrono::system_clock::time_point()> now = std::chrono::system_clock::now;

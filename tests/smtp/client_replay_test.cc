@@ -17,9 +17,10 @@
 #include <utility>
 #include <vector>
 
-#include "smtp/auth.hpp"
 #include "smtp/client.hpp"
+#include "smtp/testing/forwarding_transport.hpp"
 #include "smtp/testing/memory_transport.hpp"
+#include "tests/support/authenticators.hpp"
 #include "tests/support/memory_sessions.hpp"
 
 namespace gatepost::smtp {
@@ -31,10 +32,10 @@ using namespace tests;  // NOLINT(google-build-using-namespace)
 enum class mishap { none, pause, loss, silence };
 
 // The client's end. What happens to it happens when so many octets have gone either way.
-class fragile_transport final : public transport {
+class fragile_transport final : public testing::forwarding_transport {
  public:
   fragile_transport(testing::memory_transport& t, mishap what, std::size_t at, bool& happened)
-      : t_(t), what_(what), left_(at), happened_(happened) {}
+      : forwarding_transport(t), t_(t), what_(what), left_(at), happened_(happened) {}
   ~fragile_transport() override { t_.close(); }
 
   io_result try_read(std::span<char> into) override {
@@ -53,20 +54,6 @@ class fragile_transport final : public transport {
     const bool silent = happened_ && what_ == mishap::silence;
     return t_.wait(silent ? readiness::never : what, deadline);
   }
-  asio::awaitable<std::error_code> accept_tls(const server_context& context,
-                                              time_point deadline) override {
-    return t_.accept_tls(context, deadline);
-  }
-  asio::awaitable<std::error_code> connect_tls(const client_context& context, tls_peer peer,
-                                               time_point deadline) override {
-    return t_.connect_tls(context, std::move(peer), deadline);
-  }
-  const tls_facts* tls() const override { return t_.tls(); }
-  std::string tls_error() const override { return t_.tls_error(); }
-  void cancel() override { t_.cancel(); }
-  void watch(busy_watch* listener, time_point deadline) override { t_.watch(listener, deadline); }
-  void close() override { t_.close(); }
-  time_point now() const override { return t_.now(); }
 
  private:
   static constexpr auto blocked = std::errc::operation_would_block;
@@ -104,22 +91,6 @@ class pieces final : public body_source {
   std::string_view text_;
   std::size_t left_;
   bool& failed_;
-};
-
-// Everybody is who he says.
-class trusting final : public authenticator {
- public:
-  std::unique_ptr<auth_exchange> start(std::string_view, const session_facts&) override {
-    return std::make_unique<exchange>();
-  }
-
- private:
-  class exchange final : public auth_exchange {
-   public:
-    asio::awaitable<auth_answer> step(std::string response, bool) override {
-      co_return auth_answer::success(std::move(response));
-    }
-  };
 };
 
 struct conversation {
@@ -233,7 +204,7 @@ class run {
 
   std::size_t pieces_each_;
   client_options options_;
-  trusting anybody_;
+  trusting_authenticator anybody_;
   fake_session f_;
   client_context tls_;
   std::optional<client_connection> client_;

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "smtp/drive.hpp"
+#include "smtp/testing/forwarding_transport.hpp"
 #include "tests/support/memory_sessions.hpp"
 
 // Every wait of a session has an end. RFC 5321 §4.5.3.2.
@@ -232,36 +233,19 @@ TEST(drive_time, what_an_early_talker_said_is_not_lost) {
 }
 
 // As a TLS engine has it that decrypted more than the end of the handshake.
-class holds_octets final : public transport {
+class holds_octets final : public testing::forwarding_transport {
  public:
-  holds_octets(testing::memory_transport& t, std::string held) : t_(t), held_(std::move(held)) {}
+  holds_octets(transport& to, std::string held)
+      : forwarding_transport(to), held_(std::move(held)) {}
 
   io_result try_read(std::span<char> into) override {
-    if (held_.empty()) return t_.try_read(into);
+    if (held_.empty()) return forwarding_transport::try_read(into);
     const std::size_t n = held_.copy(into.data(), into.size());
     held_.erase(0, n);
     return {n, {}};
   }
-  io_result try_write(std::string_view text) override { return t_.try_write(text); }
-  asio::awaitable<std::error_code> wait(readiness what, time_point deadline) override {
-    return t_.wait(what, deadline);
-  }
-  asio::awaitable<std::error_code> accept_tls(const server_context& c, time_point d) override {
-    return t_.accept_tls(c, d);
-  }
-  asio::awaitable<std::error_code> connect_tls(const client_context& c, tls_peer peer,
-                                               time_point d) override {
-    return t_.connect_tls(c, std::move(peer), d);
-  }
-  const tls_facts* tls() const override { return t_.tls(); }
-  std::string tls_error() const override { return t_.tls_error(); }
-  void cancel() override { t_.cancel(); }
-  void watch(busy_watch* listener, time_point deadline) override { t_.watch(listener, deadline); }
-  void close() override { t_.close(); }
-  time_point now() const override { return t_.now(); }
 
  private:
-  testing::memory_transport& t_;
   std::string held_;
 };
 

@@ -31,6 +31,20 @@ using tests::running_server;
 
 MATCHER_P(begins_with, prefix, "") { return std::string(arg).starts_with(prefix); }
 
+// Has nothing against anything, and its policy counts those that live.
+class counted_session : public session_policy {
+ public:
+  explicit counted_session(std::atomic<int>& living) : living_(living) { ++living_; }
+  ~counted_session() override { --living_; }
+  asio::awaitable<verdict> ask(stage) override { co_return verdict::pass(); }
+  asio::awaitable<verdict> header_end(const message_view&) override { co_return verdict::pass(); }
+  asio::awaitable<verdict> body(std::string_view) override { co_return verdict::pass(); }
+  asio::awaitable<verdict> message(const message_view&) override { co_return verdict::pass(); }
+
+ private:
+  std::atomic<int>& living_;
+};
+
 // Answers MAIL only when it is cancelled, and knows which of its sessions live.
 class hesitant final : public policy {
  public:
@@ -41,10 +55,9 @@ class hesitant final : public policy {
   std::atomic<int> waiting{0};
 
  private:
-  class session final : public session_policy {
+  class session final : public counted_session {
    public:
-    explicit session(hesitant& all) : all_(all) { ++all_.living; }
-    ~session() override { --all_.living; }
+    explicit session(hesitant& all) : counted_session(all.living), all_(all) {}
     asio::awaitable<verdict> ask(stage s) override {
       if (s == stage::mail) {
         const auto executor = co_await asio::this_coro::executor;
@@ -58,9 +71,6 @@ class hesitant final : public policy {
       }
       co_return verdict::pass();
     }
-    asio::awaitable<verdict> header_end(const message_view&) override { co_return verdict::pass(); }
-    asio::awaitable<verdict> body(std::string_view) override { co_return verdict::pass(); }
-    asio::awaitable<verdict> message(const message_view&) override { co_return verdict::pass(); }
     void cancel() override {
       if (timer_ != nullptr) timer_->cancel();
     }
@@ -258,10 +268,9 @@ class stopper final : public policy {
   std::atomic<bool> stopped{false};
 
  private:
-  class session final : public session_policy {
+  class session final : public counted_session {
    public:
-    explicit session(stopper& all) : all_(all) { ++all_.living; }
-    ~session() override { --all_.living; }
+    explicit session(stopper& all) : counted_session(all.living), all_(all) {}
     asio::awaitable<verdict> ask(stage s) override {
       if (s == stage::helo) {
         const asio::any_io_executor executor = co_await asio::this_coro::executor;
@@ -271,9 +280,6 @@ class stopper final : public policy {
       }
       co_return verdict::pass();
     }
-    asio::awaitable<verdict> header_end(const message_view&) override { co_return verdict::pass(); }
-    asio::awaitable<verdict> body(std::string_view) override { co_return verdict::pass(); }
-    asio::awaitable<verdict> message(const message_view&) override { co_return verdict::pass(); }
 
    private:
     stopper& all_;

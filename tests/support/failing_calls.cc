@@ -127,4 +127,5 @@ int openat(int folder, const char* path, int flags, ...) {
   }
   return static_cast<int>(::syscall(SYS_openat, folder, path, flags, mode));
 }
+
 }  // extern "C"

@@ -2,9 +2,10 @@
 #ifndef GATEPOST_TESTS_SUPPORT_RUNNING_SERVER_HPP
 #define GATEPOST_TESTS_SUPPORT_RUNNING_SERVER_HPP
 
-#include <unistd.h>
-
 #include <asio/post.hpp>
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
 #include <future>
 #include <map>
 #include <memory>
@@ -30,6 +31,7 @@ class recorder final : public smtp::observer {
       last_client_ = e.facts.client.text();
     else
       ++refused_[std::string(e.refused_by)];
+    changed_.notify_all();
   }
   void on_session_end(const smtp::session_event& e) override {
     const std::lock_guard lock(mutex_);
@@ -38,6 +40,7 @@ class recorder final : public smtp::observer {
     early_talker_ = e.facts.early_talker;
     tls_ = e.facts.tls;
     channel_ = e.facts.channel;
+    changed_.notify_all();
   }
   void on_trouble(const smtp::trouble_event& e) override {
     const std::lock_guard lock(mutex_);
@@ -47,6 +50,11 @@ class recorder final : public smtp::observer {
   int refused(const std::string& by) {
     const std::lock_guard lock(mutex_);
     return refused_[by];
+  }
+  // Waits until so many were refused.
+  bool refused_at_least(int count, const std::string& by) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, patience, [&] { return refused_[by] >= count; });
   }
   std::string last_client() {
     const std::lock_guard lock(mutex_);
@@ -81,19 +89,16 @@ class recorder final : public smtp::observer {
   }
   // Waits until so many sessions have ended.
   bool ended(std::size_t count) {
-    for (int i = 0; i < 1000; ++i) {
-      {
-        const std::lock_guard lock(mutex_);
-        if (ends_.size() >= count) return true;
-      }
-      // lint: allow sleep (looks again until another thread has got there)
-      ::usleep(5000);
-    }
-    return false;
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, patience, [&] { return ends_.size() >= count; });
   }
 
  private:
+  // Far beyond what any test takes.
+  static constexpr std::chrono::seconds patience{10};
+
   std::mutex mutex_;
+  std::condition_variable changed_;
   std::map<std::string, int> refused_;
   std::vector<std::string> ends_;
   std::vector<std::string> limits_;
@@ -150,6 +155,11 @@ class running_server {
     auto done = task.get_future();
     asio::post(threads_.front(), [&task] { task(); });
     return done.get();
+  }
+  // Returns when what has come to the first thread until now was looked at there: each call gets
+  // its turn behind the sockets that were ready before it.
+  void turn() {
+    for (int i = 0; i < 4; ++i) on_front([] {});
   }
   std::uint16_t port(std::size_t i = 0) const { return server_->endpoints().at(i).port; }
   smtp::server& operator*() { return *server_; }

@@ -25,7 +25,7 @@ struct verifier_state {
 }  // namespace detail
 
 GATEPOST_DECL verifier::verifier(smtp::dns::resolver& resolver, verifier_options options)
-    : resolver_(resolver), options_(std::move(options)) {
+    : resolver_(resolver), options_(std::move(options)), keys_(options_.keys_kept) {
   if (options_.validate.cache == nullptr) options_.validate.cache = &keys_;
 }
 

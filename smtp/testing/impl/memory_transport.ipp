@@ -8,37 +8,16 @@
 #include <utility>
 
 #include "smtp/errc.hpp"
+#include "smtp/testing/forwarding_transport.hpp"
 #include "smtp/testing/memory_transport.hpp"
 
 namespace gatepost::smtp::testing {
 namespace detail {
 
-class lent_transport final : public transport {
+class lent_transport final : public forwarding_transport {
  public:
-  explicit lent_transport(memory_transport& t) : t_(t) {}
-  ~lent_transport() override { t_.close(); }
-  io_result try_read(std::span<char> into) override { return t_.try_read(into); }
-  io_result try_write(std::string_view text) override { return t_.try_write(text); }
-  asio::awaitable<std::error_code> wait(readiness what, time_point deadline) override {
-    return t_.wait(what, deadline);
-  }
-  asio::awaitable<std::error_code> accept_tls(const server_context& context,
-                                              time_point deadline) override {
-    return t_.accept_tls(context, deadline);
-  }
-  asio::awaitable<std::error_code> connect_tls(const client_context& context, tls_peer peer,
-                                               time_point deadline) override {
-    return t_.connect_tls(context, std::move(peer), deadline);
-  }
-  const tls_facts* tls() const override { return t_.tls(); }
-  std::string tls_error() const override { return t_.tls_error(); }
-  void cancel() override { t_.cancel(); }
-  void watch(busy_watch* listener, time_point deadline) override { t_.watch(listener, deadline); }
-  void close() override { t_.close(); }
-  time_point now() const override { return t_.now(); }
-
- private:
-  memory_transport& t_;
+  explicit lent_transport(memory_transport& t) : forwarding_transport(t) {}
+  ~lent_transport() override { forwarding_transport::close(); }
 };
 
 }  // namespace detail
