@@ -135,6 +135,7 @@ TEST(server, limit_of_connections_in_all) {
   EXPECT_EQ(server.log.refused("connections"), 1);
   EXPECT_THAT(a.ask("QUIT"), begins_with("221 "));
   ASSERT_TRUE(server.log.ended(1));
+  server.turn();  // the place is given back behind the event
   raw_client d(server.port(), "127.0.0.3");
   EXPECT_THAT(d.reply(), begins_with("220 "));
 }
@@ -290,6 +291,7 @@ TEST(server, reset_connections_leave_nothing_behind) {
     c.reset();
   }
   EXPECT_TRUE(server.log.ended(50));
+  server.turn();  // the last place is given back behind the event
   EXPECT_EQ(server->counters().sessions, 0u);
 }
 

@@ -87,7 +87,8 @@ class recorder final : public smtp::observer {
     const std::lock_guard lock(mutex_);
     return limits_;
   }
-  // Waits until so many sessions have ended.
+  // Waits until so many sessions have said their end. What they held is given back right behind it:
+  // see running_server::turn().
   bool ended(std::size_t count) {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, patience, [&] { return ends_.size() >= count; });
