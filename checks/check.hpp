@@ -15,6 +15,7 @@
 #ifndef GATEPOST_CHECKS_CHECK_HPP
 #define GATEPOST_CHECKS_CHECK_HPP
 
+#include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
 #include <string_view>
 
@@ -37,6 +38,14 @@ class check {
   // False promises that this check never waits at this stage, for whatever it does co_await; it is
   // then called in the cheapest way, and no deadline is watched. Asked once, when it joins a chain.
   virtual bool waits(smtp::stage) const { return true; }
+
+  // Called right before each call at a stage at which it waits(), that of ctx: begins what the call
+  // is to wait for, on that executor, and keeps it in a note. True promises that everything was at
+  // hand, so that the call will not wait; where it holds for all checks of a group, they are called
+  // in the cheapest way. An exception counts as false. The call may still not come, where another
+  // check has decided; what was begun is then replaced by the next prepare(), or goes with its
+  // note.
+  virtual bool prepare(context&, const asio::any_io_executor&) { return false; }
 
   // The stages; smtp::stage says what is known at each. Overridden functions are called, others
   // cost nothing. Instead of an answer there may be an exception: then the check's on_error policy

@@ -114,6 +114,7 @@ class dnsbl final : public check {
 
   std::string_view name() const override { return "dnsbl"; }
   GATEPOST_DECL bool waits(smtp::stage s) const override;
+  GATEPOST_DECL bool prepare(context& ctx, const asio::any_io_executor& executor) override;
   GATEPOST_DECL asio::awaitable<verdict> on_connect(context& ctx) override;
   GATEPOST_DECL asio::awaitable<verdict> on_helo(context& ctx) override;
   GATEPOST_DECL asio::awaitable<verdict> on_mail(context& ctx) override;

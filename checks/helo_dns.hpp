@@ -70,6 +70,7 @@ class helo_dns final : public check {
 
   std::string_view name() const override { return "helo_dns"; }
   GATEPOST_DECL bool waits(smtp::stage s) const override;
+  GATEPOST_DECL bool prepare(context& ctx, const asio::any_io_executor& executor) override;
   GATEPOST_DECL asio::awaitable<verdict> on_helo(context& ctx) override;
   GATEPOST_DECL asio::awaitable<verdict> on_mail(context& ctx) override;
   GATEPOST_DECL asio::awaitable<verdict> on_header_end(context& ctx) override;

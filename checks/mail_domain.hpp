@@ -8,8 +8,11 @@
 #ifndef GATEPOST_CHECKS_MAIL_DOMAIN_HPP
 #define GATEPOST_CHECKS_MAIL_DOMAIN_HPP
 
+#include <asio/any_io_executor.hpp>
+#include <asio/awaitable.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -82,23 +85,18 @@ class mail_domain final : public check {
  public:
   // The resolver outlives the sessions, and the I/O threads' work for them.
   explicit mail_domain(smtp::dns::resolver& dns, mail_domain_options options = {})
-      : dns_(dns), options_(std::move(options)) {}
+      : dns_(dns), options_(std::make_shared<mail_domain_options>(std::move(options))) {}
 
   std::string_view name() const override { return "mail_domain"; }
+  GATEPOST_DECL bool prepare(context& ctx, const asio::any_io_executor& executor) override;
   GATEPOST_DECL asio::awaitable<verdict> on_mail(context& ctx) override;
 
  private:
-  using addresses = smtp::dns::answer<smtp::ip_address>;
-  using exchanges = smtp::dns::answer<smtp::dns::mx_record>;
-
-  asio::awaitable<mail_domain_status> find(std::string domain) const;
-  asio::awaitable<mail_domain_status> find_host(std::string domain) const;
-  asio::awaitable<mail_domain_status> find_exchanges(exchanges mx) const;
-  bool reachable(const addresses& found) const;
+  bool looks_at(const context& ctx) const;
   verdict judge(const mail_domain_result& found) const;
 
   smtp::dns::resolver& dns_;
-  mail_domain_options options_;
+  std::shared_ptr<const mail_domain_options> options_;  // shared with searches under way
 };
 
 }  // namespace gatepost::checks

@@ -45,6 +45,7 @@ class reverse_dns final : public check {
 
   std::string_view name() const override { return "reverse_dns"; }
   GATEPOST_DECL bool waits(smtp::stage s) const override;
+  GATEPOST_DECL bool prepare(context& ctx, const asio::any_io_executor& executor) override;
   GATEPOST_DECL asio::awaitable<verdict> on_connect(context& ctx) override;
   GATEPOST_DECL asio::awaitable<verdict> on_mail(context& ctx) override;
   GATEPOST_DECL asio::awaitable<verdict> on_header_end(context& ctx) override;

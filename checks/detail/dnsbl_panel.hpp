@@ -1,6 +1,6 @@
 // The lists of one dnsbl check, and the questions to them.
 //
-// Every coroutine here keeps the panel, so that a question may outlive the check that asked it.
+// Every search keeps the panel, so that a question may outlive the check that asked it.
 #ifndef GATEPOST_CHECKS_DETAIL_DNSBL_PANEL_HPP
 #define GATEPOST_CHECKS_DETAIL_DNSBL_PANEL_HPP
 
@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "checks/detail/errand.hpp"
+#include "checks/detail/lookups.hpp"
 #include "checks/dnsbl.hpp"
 #include "checks/iprev.hpp"
 #include "smtp/domain.hpp"
@@ -160,68 +161,105 @@ class dnsbl_findings {
   std::size_t answered = 0;
 };
 
-using dnsbl_addresses = smtp::dns::answer<smtp::ip_address>;
-using dnsbl_texts = smtp::dns::answer<std::string>;
-
-// Why the list has it, in the list's own words (RFC 5782 §2.1); empty: it does not say.
-inline asio::awaitable<std::string> ask_reason(std::shared_ptr<dnsbl_panel> panel, std::string name,
-                                               errand_time until) {
-  const auto executor = co_await asio::this_coro::executor;
-  const errand_ptr<dnsbl_texts> question(
-      errand<dnsbl_texts>::start(executor, panel->dns().txt(std::move(name)), until));
-  const bool in_time = co_await question->wait();
-  if (!in_time || !question->result().has_records()) co_return std::string();
-  co_return dnsbl_reason(question->result().records().front(), panel->options().reason);
-}
-
 inline dnsbl_hit make_hit(const dnsbl_entry& e, const dnsbl_question& q, const dnsbl_reading& r) {
   return {e.list.shown_name(), q.subject, q.what, r.code, r.weight, e.list.allow, {}};
 }
 
-inline asio::awaitable<dnsbl_answer> ask_list(std::shared_ptr<dnsbl_panel> panel, dnsbl_entry& e,
-                                              dnsbl_question q) {
-  const auto executor = co_await asio::this_coro::executor;
-  const auto until = std::chrono::steady_clock::now() + panel->options().deadline;
-  const std::string name = q.labels + '.' + e.list.zone;
-  const errand_ptr<dnsbl_addresses> question(
-      errand<dnsbl_addresses>::start(executor, panel->dns().a(name), until));
-  const bool in_time = co_await question->wait();
-  if (!in_time || !question->result().is_definite()) {
-    panel->no_answer(e, in_time ? question->result().reason() : "too slow");
-    co_return dnsbl_answer();
+// One list.
+class dnsbl_list_search {
+ public:
+  dnsbl_list_search(std::shared_ptr<dnsbl_panel> panel, dnsbl_entry& e, dnsbl_question q)
+      : panel_(std::move(panel)),
+        entry_(&e),
+        question_(std::move(q)),
+        name_(question_.labels + '.' + e.list.zone) {}
+
+  // Not called again once it has given something.
+  std::optional<dnsbl_answer> operator()(lookups& dns) {
+    if (!read_) {
+      const auto* addresses = dns.a(name_);
+      if (addresses == nullptr) return std::nullopt;
+      if (!take(*addresses, dns.late())) return dnsbl_answer();
+      if (!hit_) return dnsbl_answer(std::nullopt);
+    }
+    // Only who may be refused is told why.
+    if (hit_->weight > 0 && !hit_->allow) {
+      const auto* texts = dns.txt(name_);
+      if (texts == nullptr) return std::nullopt;
+      // RFC 5782 §2.1: in the list's own words; it may not say.
+      if (texts->has_records())
+        hit_->reason = dnsbl_reason(texts->records().front(), panel_->options().reason);
+    }
+    return dnsbl_answer(std::move(hit_));
   }
-  const dnsbl_reading read = e.reader.read(question->result().records());
-  if (!panel->take(e, read)) co_return dnsbl_answer();
-  if (read.meaning != dnsbl_meaning::listed) co_return dnsbl_answer(std::nullopt);
-  dnsbl_hit hit = make_hit(e, q, read);
-  // Only who may be refused is told why.
-  if (hit.weight > 0 && !hit.allow) {
-    std::string reason = co_await ask_reason(panel, name, until);
-    hit.reason = std::move(reason);
+
+ private:
+  // Whether it is an answer.
+  bool take(const smtp::dns::answer<smtp::ip_address>& addresses, bool late) {
+    read_ = true;
+    if (!addresses.is_definite()) {
+      panel_->no_answer(*entry_, late ? "too slow" : addresses.reason());
+      return false;
+    }
+    const dnsbl_reading read = entry_->reader.read(addresses.records());
+    if (!panel_->take(*entry_, read)) return false;
+    if (read.meaning == dnsbl_meaning::listed) hit_ = make_hit(*entry_, question_, read);
+    return true;
   }
-  co_return dnsbl_answer(std::move(hit));
-}
+
+  std::shared_ptr<dnsbl_panel> panel_;
+  dnsbl_entry* entry_;  // of the panel
+  dnsbl_question question_;
+  std::string name_;
+  bool read_ = false;
+  std::optional<dnsbl_hit> hit_;
+};
 
 // All lists that want to know of it, at once.
-inline asio::awaitable<dnsbl_findings> ask_lists(std::shared_ptr<dnsbl_panel> panel,
-                                                 dnsbl_question q) {
-  const auto executor = co_await asio::this_coro::executor;
-  dnsbl_findings found;
-  std::vector<errand_ptr<dnsbl_answer>> asked;
-  for (dnsbl_entry& e : panel->entries()) {
-    if (!dnsbl_panel::asks(e, q.subject)) continue;
-    if (q.labels.size() + 1 + e.list.zone.size() > max_dns_name) continue;
-    ++found.asked;
-    if (panel->may_ask(e))
-      asked.emplace_back(errand<dnsbl_answer>::start(executor, ask_list(panel, e, q)));
+class dnsbl_search {
+ public:
+  dnsbl_search(const std::shared_ptr<dnsbl_panel>& panel, const dnsbl_question& q) {
+    for (dnsbl_entry& e : panel->entries()) {
+      if (!dnsbl_panel::asks(e, q.subject)) continue;
+      if (q.labels.size() + 1 + e.list.zone.size() > max_dns_name) continue;
+      ++found_.asked;
+      if (panel->may_ask(e)) lists_.push_back({dnsbl_list_search(panel, e, q), std::nullopt});
+    }
   }
-  for (const auto& question : asked) {
-    co_await question->wait();
-    const dnsbl_answer& answer = question->result();
-    if (answer.answered) ++found.answered;
-    if (answer.hit) found.hits.push_back(*answer.hit);
+
+  std::optional<dnsbl_findings> operator()(lookups& dns) {
+    bool all = true;
+    for (list& l : lists_) {
+      if (!l.answer) l.answer = l.search(dns);
+      all = all && l.answer;
+    }
+    if (!all) return std::nullopt;
+    for (list& l : lists_) {
+      if (l.answer->answered) ++found_.answered;
+      if (l.answer->hit) found_.hits.push_back(*std::move(l.answer->hit));
+    }
+    return std::move(found_);
   }
-  co_return found;
+
+ private:
+  struct list {
+    dnsbl_list_search search;
+    std::optional<dnsbl_answer> answer;
+  };
+
+  std::vector<list> lists_;
+  dnsbl_findings found_;
+};
+
+inline errand_time deadline_of(const dnsbl_panel& panel) {
+  return std::chrono::steady_clock::now() + panel.options().deadline;
+}
+
+inline std::shared_ptr<errand<dnsbl_findings>> begin_questions(
+    const asio::any_io_executor& executor, const std::shared_ptr<dnsbl_panel>& panel,
+    const dnsbl_question& q) {
+  return begin_search<dnsbl_findings>(executor, panel->dns(), dnsbl_search(panel, q),
+                                      deadline_of(*panel));
 }
 
 // About the client's name, once it is known; nothing is asked where it is not confirmed.
@@ -229,9 +267,19 @@ inline asio::awaitable<dnsbl_findings> ask_about_name(std::shared_ptr<dnsbl_pane
                                                       std::shared_ptr<errand<iprev_result>> iprev) {
   co_await iprev->wait();
   if (!iprev->result().passes()) co_return dnsbl_findings();
-  dnsbl_question question(dnsbl_subject::client_name, iprev->result().name());
-  dnsbl_findings found = co_await ask_lists(std::move(panel), std::move(question));
+  const dnsbl_question question(dnsbl_subject::client_name, iprev->result().name());
+  dnsbl_findings found = co_await search_for<dnsbl_findings>(
+      panel->dns(), dnsbl_search(panel, question), deadline_of(*panel));
   co_return found;
+}
+
+inline std::shared_ptr<errand<dnsbl_findings>> begin_about_name(
+    const asio::any_io_executor& executor, const std::shared_ptr<dnsbl_panel>& panel,
+    const std::shared_ptr<errand<iprev_result>>& iprev) {
+  if (!iprev->done()) return errand<dnsbl_findings>::start(executor, ask_about_name(panel, iprev));
+  if (!iprev->result().passes()) return errand<dnsbl_findings>::done_with(dnsbl_findings());
+  return begin_questions(executor, panel,
+                         dnsbl_question(dnsbl_subject::client_name, iprev->result().name()));
 }
 
 // RFC 5782 §5: what every list has, and what none has, as labels before the zone.
@@ -251,28 +299,33 @@ inline dnsbl_test_entries test_entries(const dnsbl_entry& e) {
 }
 
 // What is wrong with one list; empty: nothing.
-inline asio::awaitable<std::string> test_list(std::shared_ptr<dnsbl_panel> panel, dnsbl_entry& e) {
-  const auto executor = co_await asio::this_coro::executor;
-  const auto until = std::chrono::steady_clock::now() + panel->options().deadline;
-  const dnsbl_test_entries names = test_entries(e);
-  const errand_ptr<dnsbl_addresses> present(errand<dnsbl_addresses>::start(
-      executor, panel->dns().a(names.present + '.' + e.list.zone), until));
-  const errand_ptr<dnsbl_addresses> absent(errand<dnsbl_addresses>::start(
-      executor, panel->dns().a(names.absent + '.' + e.list.zone), until));
-  const bool has_answer = co_await present->wait();
-  const bool has_other = co_await absent->wait();
-  const std::string who = e.list.shown_name() + ": ";
-  if (!has_answer || !present->result().is_definite()) co_return who + "does not answer";
-  const auto& addresses = present->result().records();
-  const dnsbl_meaning meaning = e.reader.read(addresses).meaning;
-  if (meaning == dnsbl_meaning::blocked || meaning == dnsbl_meaning::odd)
-    co_return who + "answers " + addresses.front().text() + ", so it cannot be used from here";
-  if (addresses.empty())
-    co_return who + "does not list its test entry " + names.present + " (RFC 5782 section 5)";
-  if (has_other && absent->result().has_records())
-    co_return who + "lists " + names.absent + ", which no list does (RFC 5782 section 5)";
-  co_return std::string();
-}
+class dnsbl_list_test {
+ public:
+  dnsbl_list_test(std::shared_ptr<dnsbl_panel> panel, dnsbl_entry& e)
+      : panel_(std::move(panel)), entry_(&e), names_(test_entries(e)) {}
+
+  std::optional<std::string> operator()(lookups& dns) const {
+    const auto* present = dns.a(names_.present + '.' + entry_->list.zone);
+    const auto* absent = dns.a(names_.absent + '.' + entry_->list.zone);
+    if (present == nullptr || absent == nullptr) return std::nullopt;
+    const std::string who = entry_->list.shown_name() + ": ";
+    if (!present->is_definite()) return who + "does not answer";
+    const auto& addresses = present->records();
+    const dnsbl_meaning meaning = entry_->reader.read(addresses).meaning;
+    if (meaning == dnsbl_meaning::blocked || meaning == dnsbl_meaning::odd)
+      return who + "answers " + addresses.front().text() + ", so it cannot be used from here";
+    if (addresses.empty())
+      return who + "does not list its test entry " + names_.present + " (RFC 5782 section 5)";
+    if (absent->has_records())
+      return who + "lists " + names_.absent + ", which no list does (RFC 5782 section 5)";
+    return std::string();
+  }
+
+ private:
+  std::shared_ptr<dnsbl_panel> panel_;
+  dnsbl_entry* entry_;  // of the panel
+  dnsbl_test_entries names_;
+};
 
 }  // namespace gatepost::checks::detail
 

@@ -41,13 +41,22 @@ class errand {
   static std::shared_ptr<errand> start(const asio::any_io_executor& executor,
                                        asio::awaitable<T> work,
                                        errand_time until = errand_time::max()) {
-    auto made = std::make_shared<errand>(executor, until);
+    auto made = std::make_shared<errand>();
+    made->timer_.emplace(executor, until);
     asio::co_spawn(executor, run(made, std::move(work)),
                    asio::bind_cancellation_slot(made->signal_.slot(), kept{made}));
     return made;
   }
 
-  errand(const asio::any_io_executor& executor, errand_time until) : timer_(executor, until) {}
+  // One that needs no work: its result is there.
+  static std::shared_ptr<errand> done_with(T result) {
+    auto made = std::make_shared<errand>();
+    made->result_.emplace(std::move(result));
+    made->done_ = true;
+    return made;
+  }
+
+  errand() = default;
   errand(const errand&) = delete;
   errand& operator=(const errand&) = delete;
 
@@ -56,7 +65,7 @@ class errand {
   asio::awaitable<bool> wait() {
     while (!done_) {
       std::error_code error;
-      co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, error));
+      co_await timer_->async_wait(asio::redirect_error(asio::use_awaitable, error));
       if (done_) break;
       if (error) throw asio::system_error(error);
       cancel();
@@ -105,10 +114,11 @@ class errand {
       self->error_ = std::current_exception();
     }
     self->done_ = true;
-    self->timer_.cancel();
+    self->timer_->cancel();
   }
 
-  asio::steady_timer timer_;  // its end is the deadline; cancelled when the work is done
+  // Its end is the deadline; cancelled when the work is done. None where there was no work.
+  std::optional<asio::steady_timer> timer_;
   asio::cancellation_signal signal_;
   std::optional<T> result_;
   std::exception_ptr error_;
@@ -124,6 +134,7 @@ class errand_ptr {
   errand_ptr() = default;
   errand_ptr(std::shared_ptr<errand<T>> what) : what_(std::move(what)) {}  // NOLINT
   errand_ptr(errand_ptr&& other) noexcept : what_(std::move(other.what_)) {}
+  // What was here is cancelled when `other` goes.
   errand_ptr& operator=(errand_ptr&& other) noexcept {
     std::swap(what_, other.what_);
     return *this;
@@ -133,7 +144,14 @@ class errand_ptr {
   }
 
   explicit operator bool() const { return what_ != nullptr; }
+  bool done() const { return what_ && what_->done(); }
   errand<T>* operator->() const { return what_.get(); }
+  // This one, or one that is begun now.
+  template <class Begin>
+  errand_ptr or_else(Begin begin) && {
+    if (what_) return std::move(*this);
+    return begin();
+  }
   // For who waits: the errand may be replaced meanwhile.
   const std::shared_ptr<errand<T>>& share() const { return what_; }
 

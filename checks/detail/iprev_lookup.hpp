@@ -10,6 +10,8 @@
 
 #include "checks/context.hpp"
 #include "checks/detail/errand.hpp"
+#include "checks/detail/iprev_search.hpp"
+#include "checks/detail/lookups.hpp"
 #include "checks/iprev.hpp"
 
 namespace gatepost::checks::detail {
@@ -37,7 +39,7 @@ inline std::shared_ptr<errand<iprev_result>> look_up_iprev(context& ctx,
     note->address = address;
     note->message = message;
     note->work = errand_ptr<iprev_result>(
-        errand<iprev_result>::start(executor, find_iprev(dns, address, names)));
+        begin_search<iprev_result>(executor, dns, iprev_search(address, names)));
   }
   return note->work.share();
 }

@@ -27,6 +27,9 @@ class key_fetch {
   key_fetch(const key_fetch&) = delete;
   key_fetch& operator=(const key_fetch&) = delete;
 
+  // Whether all are answered: wait() has nothing to wait for.
+  GATEPOST_DECL bool done() const;
+
   // Until all are answered. Throws operation_aborted where the caller is cancelled meanwhile.
   GATEPOST_DECL asio::awaitable<void> wait();
 

@@ -59,6 +59,7 @@ class verifier final : public check {
 
   std::string_view name() const override { return "dkim"; }
   bool waits(smtp::stage s) const override { return s == smtp::stage::message; }
+  GATEPOST_DECL bool prepare(context& ctx, const asio::any_io_executor& executor) override;
   GATEPOST_DECL asio::awaitable<verdict> on_header_end(context& ctx) override;
   GATEPOST_DECL asio::awaitable<verdict> on_body(context& ctx, std::string_view text) override;
   GATEPOST_DECL asio::awaitable<verdict> on_message(context& ctx) override;

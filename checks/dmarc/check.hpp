@@ -108,6 +108,7 @@ class check final : public checks::check {
   GATEPOST_DECL explicit check(smtp::dns::resolver& resolver, check_options options = {});
 
   std::string_view name() const override { return "dmarc"; }
+  GATEPOST_DECL bool prepare(context& ctx, const asio::any_io_executor& executor) override;
   GATEPOST_DECL asio::awaitable<verdict> on_header_end(context& ctx) override;
   GATEPOST_DECL asio::awaitable<verdict> on_message(context& ctx) override;
 
@@ -116,15 +117,19 @@ class check final : public checks::check {
   struct work {
     authors who;
     std::vector<std::shared_ptr<evaluator>> each;
+    bool judged = false;  // the second phase has begun
   };
   struct kept {
     std::shared_ptr<work> begun;
+    bool prepared = false;  // for the call that follows
   };
 
   bool looks_at(const smtp::session_facts& facts) const;
   bool is_odd(const authors& who) const;
   std::shared_ptr<work> begin(context& ctx) const;
   evaluation_options options_for(const context& ctx) const;
+  std::optional<question> look_up_known(evaluator& e) const;
+  void judge_all(work& w, const identifiers& found) const;
   asio::awaitable<void> look_up(std::shared_ptr<evaluator> e) const;
   evaluation strictest(const work& w) const;
   void override_locally(const context& ctx, const identifiers& found, evaluation& e) const;

@@ -39,6 +39,21 @@ inline asio::awaitable<void> run_flight(std::shared_ptr<session_state> state, co
   }
 }
 
+// Whether nobody of the group has to wait this time. All begin their work at once.
+inline bool prepared(session_state& state, const step& group,
+                     const asio::any_io_executor& executor) {
+  bool all = true;
+  for (const entry* e : group.entries) {
+    if ((e->waits & bit(state.ctx().stage())) == 0) continue;
+    try {
+      all = e->what->prepare(state.ctx(), executor) && all;
+    } catch (...) {  // the call will tell
+      all = false;
+    }
+  }
+  return all;
+}
+
 inline check_clock::time_point now_if(bool wanted) {
   return wanted ? check_clock::now() : check_clock::time_point{};
 }
@@ -53,10 +68,11 @@ inline asio::awaitable<verdict> run_stage(std::shared_ptr<session_state> state, 
     if (held) co_return std::move(*held);
   }
   const plan& what = state->what();
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
   verdict_merger merged;
   for (const step& group : what.steps(s)) {
     if (what.over(merged)) break;
-    if (group.waits) {
+    if (group.waits && !prepared(*state, group, executor)) {
       co_await run_flight(state, group, merged, text);
       if (state->stopped()) co_return verdict::defer(smtp::replies::took_too_long);
       continue;

@@ -2,6 +2,7 @@
 #define GATEPOST_CHECKS_IMPL_DNSBL_IPP
 
 #include <algorithm>
+#include <array>
 #include <asio/this_coro.hpp>
 #include <utility>
 
@@ -23,14 +24,13 @@ struct dnsbl_session {
   errand_ptr<dnsbl_findings> by_helo = {};
 };
 
-// All that is under way for one message.
-using dnsbl_work = std::vector<std::shared_ptr<errand<dnsbl_findings>>>;
+// The transaction's: what is known at MAIL only, begun for the call that follows.
+struct dnsbl_message {
+  errand_ptr<dnsbl_findings> by_sender = {};
+  errand_ptr<dnsbl_findings> by_name = {};
 
-inline std::shared_ptr<errand<dnsbl_findings>> begin_questions(
-    const asio::any_io_executor& executor, const std::shared_ptr<dnsbl_panel>& panel,
-    dnsbl_question q) {
-  return errand<dnsbl_findings>::start(executor, ask_lists(panel, std::move(q)));
-}
+  bool begun() const { return by_sender || by_name; }
+};
 
 inline void begin_address(dnsbl_session& note, const asio::any_io_executor& executor,
                           const std::shared_ptr<dnsbl_panel>& panel, const seen_client& who) {
@@ -57,35 +57,19 @@ inline void begin_helo(dnsbl_session& note, const asio::any_io_executor& executo
       begin_questions(executor, panel, dnsbl_question(dnsbl_subject::helo, std::move(name)));
 }
 
-// What is known at MAIL only.
-inline dnsbl_work begin_rest(context& ctx, const asio::any_io_executor& executor,
-                             const std::shared_ptr<dnsbl_panel>& panel, const seen_client& who) {
-  dnsbl_work work;
+inline dnsbl_message begin_message(context& ctx, const asio::any_io_executor& executor,
+                                   const std::shared_ptr<dnsbl_panel>& panel,
+                                   const seen_client& who) {
+  dnsbl_message work;
   const smtp::address& sender = ctx.envelope().reverse_path();
   if (panel->asks(dnsbl_subject::sender) && sender.kind() == smtp::domain_kind::name)
-    work.push_back(begin_questions(
-        executor, panel, dnsbl_question(dnsbl_subject::sender, sender.canonical_domain())));
-  if (panel->asks(dnsbl_subject::client_name)) {
-    auto iprev = look_up_iprev(ctx, executor, panel->dns(), who.address);
-    work.push_back(
-        errand<dnsbl_findings>::start(executor, ask_about_name(panel, std::move(iprev))));
-  }
+    work.by_sender = begin_questions(
+        executor, panel, dnsbl_question(dnsbl_subject::sender, sender.canonical_domain()));
+  if (panel->asks(dnsbl_subject::client_name))
+    work.by_name =
+        begin_about_name(executor, panel, look_up_iprev(ctx, executor, panel->dns(), who.address));
   return work;
 }
-
-// Cancels what is left of the work of one message.
-class dnsbl_work_guard {
- public:
-  explicit dnsbl_work_guard(dnsbl_work work) : work_(std::move(work)) {}
-  dnsbl_work_guard(const dnsbl_work_guard&) = delete;
-  dnsbl_work_guard& operator=(const dnsbl_work_guard&) = delete;
-  ~dnsbl_work_guard() {
-    for (const auto& w : work_) w->cancel();
-  }
-
- private:
-  dnsbl_work work_;
-};
 
 inline void add_up(dnsbl_result& result) {
   double all = 0;
@@ -168,22 +152,37 @@ GATEPOST_DECL asio::awaitable<verdict> dnsbl::on_header_end(context& ctx) {
   co_return said;
 }
 
+GATEPOST_DECL bool dnsbl::prepare(context& ctx, const asio::any_io_executor& executor) {
+  const seen_client who = panel_->options().client.find(ctx);
+  if (!who.known()) return true;
+  auto& session = ctx.notes().own<detail::dnsbl_session>(this);
+  detail::begin_address(session, executor, panel_, who);
+  detail::begin_helo(session, executor, panel_, who);
+  auto& mine = ctx.transaction_notes().own<detail::dnsbl_message>(this);
+  mine = detail::begin_message(ctx, executor, panel_, who);
+  for (const auto* work : {&session.by_address, &session.by_helo, &mine.by_sender, &mine.by_name})
+    if (*work && !work->done()) return false;
+  return true;
+}
+
 GATEPOST_DECL asio::awaitable<verdict> dnsbl::look_at(context& ctx, seen_client who) const {
   const auto executor = co_await asio::this_coro::executor;
-  detail::dnsbl_session& note = ctx.notes().own<detail::dnsbl_session>(this);
-  detail::begin_address(note, executor, panel_, who);
-  detail::begin_helo(note, executor, panel_, who);
-  detail::dnsbl_work work = detail::begin_rest(ctx, executor, panel_, who);
-  const detail::dnsbl_work_guard guard(work);
-  if (note.by_address) work.push_back(note.by_address.share());
-  if (note.by_helo) work.push_back(note.by_helo.share());
+  auto& session = ctx.notes().own<detail::dnsbl_session>(this);
+  detail::begin_address(session, executor, panel_, who);
+  detail::begin_helo(session, executor, panel_, who);
+  auto mine = std::move(ctx.transaction_notes().own<detail::dnsbl_message>(this));
+  if (!mine.begun()) mine = detail::begin_message(ctx, executor, panel_, who);
+  // Shared: the session's may be replaced while they are waited for.
+  const std::array work = {mine.by_sender.share(), mine.by_name.share(), session.by_address.share(),
+                           session.by_helo.share()};
 
   dnsbl_result result;
   std::size_t asked = 0;
   std::size_t answered = 0;
-  for (const auto& errand : work) {
-    co_await errand->wait();
-    const detail::dnsbl_findings& found = errand->result();
+  for (const auto& one : work) {
+    if (!one) continue;
+    co_await one->wait();
+    const detail::dnsbl_findings& found = one->result();
     result.hits.insert(result.hits.end(), found.hits.begin(), found.hits.end());
     asked += found.asked;
     answered += found.answered;
@@ -218,7 +217,8 @@ GATEPOST_DECL asio::awaitable<std::vector<std::string>> dnsbl::self_check() cons
   const auto executor = co_await asio::this_coro::executor;
   std::vector<detail::errand_ptr<std::string>> tests;
   for (detail::dnsbl_entry& e : panel_->entries())
-    tests.emplace_back(detail::errand<std::string>::start(executor, detail::test_list(panel_, e)));
+    tests.emplace_back(detail::begin_search<std::string>(
+        executor, panel_->dns(), detail::dnsbl_list_test(panel_, e), detail::deadline_of(*panel_)));
   std::vector<std::string> wrong;
   for (const auto& test : tests) {
     co_await test->wait();

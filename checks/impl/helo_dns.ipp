@@ -4,8 +4,11 @@
 #include <algorithm>
 #include <asio/this_coro.hpp>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "checks/detail/errand.hpp"
+#include "checks/detail/lookups.hpp"
 #include "checks/helo_dns.hpp"
 #include "smtp/domain.hpp"
 #include "smtp/reply.hpp"
@@ -26,6 +29,37 @@ inline bool leads_to(const smtp::dns::answer<smtp::ip_address>& found,
                      [&](const smtp::ip_address& a) { return a.unmapped() == client; });
 }
 
+class helo_search {
+ public:
+  helo_search(std::string n, const smtp::ip_address& c) : name_(std::move(n)), client_(c) {}
+
+  std::optional<helo_dns_result> operator()(lookups& dns) const {
+    const std::optional<helo_dns_status> status = find(dns);
+    if (!status) return std::nullopt;
+    return helo_dns_result(*status, name_);
+  }
+
+ private:
+  std::optional<helo_dns_status> find(lookups& dns) const {
+    // Both at once; the other family tells whether the name exists.
+    const auto* v4 = dns.a(name_);
+    const auto* v6 = dns.aaaa(name_);
+    if (v4 == nullptr || v6 == nullptr) return std::nullopt;
+    if (leads_to(*v4, client_) || leads_to(*v6, client_)) return helo_dns_status::match;
+    const auto* same_family = client_.is_v4() ? v4 : v6;
+    if (!same_family->is_definite()) return helo_dns_status::temperror;
+    if (v4->has_records() || v6->has_records()) return helo_dns_status::mismatch;
+    if (!v4->is_definite() || !v6->is_definite()) return helo_dns_status::temperror;
+    const auto* mx = dns.mx(name_);
+    if (mx == nullptr) return std::nullopt;
+    if (!mx->is_definite()) return helo_dns_status::temperror;
+    return mx->has_records() ? helo_dns_status::mismatch : helo_dns_status::unknown;
+  }
+
+  std::string name_;
+  smtp::ip_address client_;
+};
+
 // False for a literal, a bare address, or no domain at all.
 inline bool has_helo_name(const seen_client& who) {
   return smtp::valid_domain(who.helo) && !smtp::parse_ip_address(who.helo);
@@ -40,7 +74,7 @@ inline std::shared_ptr<errand<helo_dns_result>> look_up_helo(helo_lookup& note,
     note.client = who.address;
     note.name = name;
     note.work = errand_ptr<helo_dns_result>(
-        errand<helo_dns_result>::start(executor, find_helo(dns, std::move(name), who.address)));
+        begin_search<helo_dns_result>(executor, dns, helo_search(std::move(name), who.address)));
   }
   return note.work.share();
 }
@@ -49,35 +83,21 @@ inline std::shared_ptr<errand<helo_dns_result>> look_up_helo(helo_lookup& note,
 
 GATEPOST_DECL asio::awaitable<helo_dns_result> find_helo(smtp::dns::resolver& dns, std::string name,
                                                          smtp::ip_address client) {
-  using addresses = smtp::dns::answer<smtp::ip_address>;
-  const auto executor = co_await asio::this_coro::executor;
-  // Both at once; the other family tells whether the name exists.
-  const detail::errand_ptr<addresses> a(detail::errand<addresses>::start(executor, dns.a(name)));
-  const detail::errand_ptr<addresses> aaaa(
-      detail::errand<addresses>::start(executor, dns.aaaa(name)));
-  co_await a->wait();
-  co_await aaaa->wait();
-  const addresses& v4 = a->result();
-  const addresses& v6 = aaaa->result();
-  if (detail::leads_to(v4, client) || detail::leads_to(v6, client))
-    co_return helo_dns_result(helo_dns_status::match, std::move(name));
-  const addresses& same_family = client.is_v4() ? v4 : v6;
-  if (!same_family.is_definite())
-    co_return helo_dns_result(helo_dns_status::temperror, std::move(name));
-  if (v4.has_records() || v6.has_records())
-    co_return helo_dns_result(helo_dns_status::mismatch, std::move(name));
-  if (!v4.is_definite() || !v6.is_definite())
-    co_return helo_dns_result(helo_dns_status::temperror, std::move(name));
-  const auto mx = co_await dns.mx(name);
-  const helo_dns_status status = mx.has_records()   ? helo_dns_status::mismatch
-                                 : mx.is_definite() ? helo_dns_status::unknown
-                                                    : helo_dns_status::temperror;
-  co_return helo_dns_result(status, std::move(name));
+  helo_dns_result found = co_await detail::search_for<helo_dns_result>(
+      dns, detail::helo_search(std::move(name), client));
+  co_return found;
 }
 
 GATEPOST_DECL bool helo_dns::waits(smtp::stage s) const {
   if (s == smtp::stage::header_end) return options_.client.has_upstreams();
   return s == smtp::stage::mail;
+}
+
+GATEPOST_DECL bool helo_dns::prepare(context& ctx, const asio::any_io_executor& executor) {
+  const seen_client who = options_.client.find(ctx);
+  if (!who.known() || !detail::has_helo_name(who)) return true;
+  auto& note = ctx.notes().own<detail::helo_lookup>(this);
+  return detail::look_up_helo(note, executor, dns_, who)->done();
 }
 
 GATEPOST_DECL asio::awaitable<verdict> helo_dns::on_helo(context& ctx) {

@@ -2,10 +2,11 @@
 #define GATEPOST_CHECKS_IMPL_IPREV_IPP
 
 #include <algorithm>
-#include <asio/this_coro.hpp>
+#include <optional>
 #include <vector>
 
-#include "checks/detail/errand.hpp"
+#include "checks/detail/iprev_search.hpp"
+#include "checks/detail/lookups.hpp"
 #include "checks/iprev.hpp"
 #include "smtp/domain.hpp"
 
@@ -35,16 +36,31 @@ inline std::vector<std::string> host_names(const std::vector<std::string>& recor
   return names;
 }
 
-// Of one family; no coroutine.
-inline asio::awaitable<addresses> addresses_of(smtp::dns::resolver& dns, const std::string& host,
-                                               smtp::ip_family family) {
-  if (family == smtp::ip_family::v4) return dns.a(host);
-  return dns.aaaa(host);
-}
-
 inline bool has_address(const addresses& found, const smtp::ip_address& wanted) {
   return std::any_of(found.records().begin(), found.records().end(),
                      [&](const smtp::ip_address& a) { return a.unmapped() == wanted; });
+}
+
+// The first name in order that leads back decides.
+GATEPOST_DECL std::optional<iprev_result> iprev_search::operator()(lookups& dns) const {
+  const auto* ptr = dns.ptr(address);
+  if (ptr == nullptr) return std::nullopt;
+  if (!ptr->is_definite()) return iprev_result(iprev_status::temperror, address, {});
+  if (!ptr->has_records()) return iprev_result(iprev_status::permerror, address, {});
+
+  const std::vector<std::string> hosts = host_names(ptr->records(), names);
+  bool all_here = true;
+  bool all_answered = true;
+  for (const std::string& host : hosts) {
+    const addresses* found = dns.of_family(address.family(), host);
+    all_here = all_here && found != nullptr;
+    if (!all_here) continue;
+    if (has_address(*found, address)) return iprev_result(iprev_status::pass, address, host);
+    all_answered = all_answered && found->is_definite();
+  }
+  if (!all_here) return std::nullopt;
+  const iprev_status status = all_answered ? iprev_status::fail : iprev_status::temperror;
+  return iprev_result(status, address, hosts.empty() ? std::string() : hosts.front());
 }
 
 }  // namespace detail
@@ -62,28 +78,9 @@ GATEPOST_DECL std::string_view to_string(iprev_status s) {
 GATEPOST_DECL asio::awaitable<iprev_result> find_iprev(smtp::dns::resolver& dns,
                                                        smtp::ip_address address,
                                                        std::size_t names) {
-  const auto executor = co_await asio::this_coro::executor;
-  address = address.unmapped();
-  const auto ptr = co_await dns.ptr(address);
-  if (!ptr.is_definite()) co_return iprev_result(iprev_status::temperror, address, {});
-  if (!ptr.has_records()) co_return iprev_result(iprev_status::permerror, address, {});
-
-  const std::vector<std::string> hosts = detail::host_names(ptr.records(), names);
-  std::vector<detail::errand_ptr<detail::addresses>> asked;
-  for (const std::string& host : hosts) {
-    asked.emplace_back(detail::errand<detail::addresses>::start(
-        executor, detail::addresses_of(dns, host, address.family())));
-  }
-  bool all_answered = true;
-  for (std::size_t i = 0; i < hosts.size(); ++i) {
-    co_await asked[i]->wait();
-    const detail::addresses& found = asked[i]->result();
-    if (detail::has_address(found, address))
-      co_return iprev_result(iprev_status::pass, address, hosts[i]);
-    all_answered = all_answered && found.is_definite();
-  }
-  const iprev_status status = all_answered ? iprev_status::fail : iprev_status::temperror;
-  co_return iprev_result(status, address, hosts.empty() ? std::string() : hosts.front());
+  iprev_result found =
+      co_await detail::search_for<iprev_result>(dns, detail::iprev_search(address, names));
+  co_return found;
 }
 
 }  // namespace gatepost::checks

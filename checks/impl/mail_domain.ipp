@@ -3,9 +3,14 @@
 
 #include <algorithm>
 #include <asio/this_coro.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "checks/detail/errand.hpp"
+#include "checks/detail/lookups.hpp"
 #include "checks/mail_domain.hpp"
 #include "smtp/address.hpp"
 #include "smtp/reply.hpp"
@@ -38,6 +43,83 @@ inline std::vector<std::string> mail_hosts(std::vector<smtp::dns::mx_record> rec
   return hosts;
 }
 
+class mail_domain_search {
+ public:
+  using status = mail_domain_status;
+
+  mail_domain_search(std::string domain, std::shared_ptr<const mail_domain_options> options)
+      : domain_(std::move(domain)), options_(std::move(options)) {}
+
+  std::optional<status> operator()(lookups& dns) const {
+    const auto* mx = dns.mx(domain_);
+    if (mx == nullptr) return std::nullopt;
+    switch (mx->status()) {
+      case smtp::dns::status::no_such_name: return status::no_domain;
+      case smtp::dns::status::temporary_failure: return status::temperror;
+      case smtp::dns::status::no_data: return find_host(dns);
+      case smtp::dns::status::found: break;
+    }
+    if (is_null_mx(*mx)) return status::null_mx;
+    if (options_->unreachable_mx.response == response::ignore) return status::takes_mail;
+    return find_exchanges(dns, mx->records());
+  }
+
+ private:
+  // RFC 5321 §5.1: without MX, the domain is its own mail host.
+  std::optional<status> find_host(lookups& dns) const {
+    const auto* v4 = dns.a(domain_);
+    const auto* v6 = dns.aaaa(domain_);
+    if (v4 == nullptr || v6 == nullptr) return std::nullopt;
+    if (is_reachable(*v4) || is_reachable(*v6)) return status::takes_mail;
+    if (!v4->is_definite() || !v6->is_definite()) return status::temperror;
+    if (v4->has_records() || v6->has_records()) return status::unreachable_mx;
+    return status::no_mail;
+  }
+
+  // All addresses of all hosts at once.
+  std::optional<status> find_exchanges(lookups& dns,
+                                       const std::vector<smtp::dns::mx_record>& mx) const {
+    const std::vector<std::string> hosts = mail_hosts(mx, options_->hosts);
+    bool all_here = true;
+    bool all_answered = true;
+    for (const std::string& host : hosts) {
+      for (const auto* found : {dns.a(host), dns.aaaa(host)}) {
+        all_here = all_here && found != nullptr;
+        if (found == nullptr) continue;
+        if (is_reachable(*found)) return status::takes_mail;
+        all_answered = all_answered && found->is_definite();
+      }
+    }
+    if (!all_here) return std::nullopt;
+    // Of a host that was not looked up nobody knows.
+    const bool all_asked = mail_hosts(mx, mx.size()).size() == hosts.size();
+    return all_answered && all_asked ? status::unreachable_mx : status::takes_mail;
+  }
+
+  bool is_reachable(const smtp::dns::answer<smtp::ip_address>& found) const {
+    const auto& all = found.records();
+    return std::any_of(all.begin(), all.end(),
+                       [this](const auto& a) { return !options_->unreachable.contains(a); });
+  }
+
+  std::string domain_;
+  std::shared_ptr<const mail_domain_options> options_;
+};
+
+// The transaction's note of one mail_domain: what was begun for the call that follows.
+struct mail_domain_lookup {
+  errand_ptr<mail_domain_status> work = {};
+};
+
+inline errand_ptr<mail_domain_status> begin_mail_domain(
+    const asio::any_io_executor& executor, smtp::dns::resolver& dns, const smtp::address& sender,
+    const std::shared_ptr<const mail_domain_options>& options) {
+  if (sender.kind() != smtp::domain_kind::name)
+    return errand<mail_domain_status>::done_with(mail_domain_status::literal);
+  return begin_search<mail_domain_status>(executor, dns,
+                                          mail_domain_search(sender.canonical_domain(), options));
+}
+
 }  // namespace detail
 
 GATEPOST_DECL smtp::network_set unreachable_networks() {
@@ -52,76 +134,31 @@ GATEPOST_DECL smtp::network_set unreachable_networks() {
   return set;
 }
 
-GATEPOST_DECL asio::awaitable<verdict> mail_domain::on_mail(context& ctx) {
+GATEPOST_DECL bool mail_domain::looks_at(const context& ctx) const {
   const smtp::address& sender = ctx.envelope().reverse_path();
-  const bool looked_at = !sender.is_null() && sender.kind() != smtp::domain_kind::none &&
-                         options_.client.find(ctx.facts()).knowledge != client_knowledge::never;
-  if (!looked_at) co_return verdict::pass();
+  return !sender.is_null() && sender.kind() != smtp::domain_kind::none &&
+         options_->client.find(ctx.facts()).knowledge != client_knowledge::never;
+}
+
+GATEPOST_DECL bool mail_domain::prepare(context& ctx, const asio::any_io_executor& executor) {
+  if (!looks_at(ctx)) return true;
+  auto& mine = ctx.transaction_notes().own<detail::mail_domain_lookup>(this);
+  mine.work = detail::begin_mail_domain(executor, dns_, ctx.envelope().reverse_path(), options_);
+  return mine.work.done();
+}
+
+GATEPOST_DECL asio::awaitable<verdict> mail_domain::on_mail(context& ctx) {
+  if (!looks_at(ctx)) co_return verdict::pass();
+  const auto executor = co_await asio::this_coro::executor;
+  const smtp::address& sender = ctx.envelope().reverse_path();
+  auto& mine = ctx.transaction_notes().own<detail::mail_domain_lookup>(this);
+  const auto work = std::move(mine.work).or_else(
+      [&] { return detail::begin_mail_domain(executor, dns_, sender, options_); });
   std::string domain = sender.canonical_domain();
-  mail_domain_status status = mail_domain_status::literal;
-  if (sender.kind() == smtp::domain_kind::name) status = co_await find(domain);
-  const mail_domain_result found(status, std::move(domain));
+  co_await work->wait();
+  const mail_domain_result found(work->result(), std::move(domain));
   ctx.transaction_notes().emplace<mail_domain_result>(found);
   co_return judge(found);
-}
-
-GATEPOST_DECL asio::awaitable<mail_domain_status> mail_domain::find(std::string domain) const {
-  exchanges mx = co_await dns_.mx(domain);
-  mail_domain_status status = mail_domain_status::takes_mail;
-  switch (mx.status()) {
-    case smtp::dns::status::no_such_name: co_return mail_domain_status::no_domain;
-    case smtp::dns::status::temporary_failure: co_return mail_domain_status::temperror;
-    case smtp::dns::status::no_data:
-      status = co_await find_host(std::move(domain));
-      co_return status;
-    case smtp::dns::status::found: break;
-  }
-  if (detail::is_null_mx(mx)) co_return mail_domain_status::null_mx;
-  if (options_.unreachable_mx.response == response::ignore) co_return status;
-  status = co_await find_exchanges(std::move(mx));
-  co_return status;
-}
-
-// RFC 5321 §5.1: without MX, the domain is its own mail host.
-GATEPOST_DECL asio::awaitable<mail_domain_status> mail_domain::find_host(std::string domain) const {
-  const auto executor = co_await asio::this_coro::executor;
-  const detail::errand_ptr<addresses> a(detail::errand<addresses>::start(executor, dns_.a(domain)));
-  const detail::errand_ptr<addresses> aaaa(
-      detail::errand<addresses>::start(executor, dns_.aaaa(domain)));
-  co_await a->wait();
-  co_await aaaa->wait();
-  const addresses& v4 = a->result();
-  const addresses& v6 = aaaa->result();
-  if (reachable(v4) || reachable(v6)) co_return mail_domain_status::takes_mail;
-  if (!v4.is_definite() || !v6.is_definite()) co_return mail_domain_status::temperror;
-  if (v4.has_records() || v6.has_records()) co_return mail_domain_status::unreachable_mx;
-  co_return mail_domain_status::no_mail;
-}
-
-// All addresses of all hosts at once.
-GATEPOST_DECL asio::awaitable<mail_domain_status> mail_domain::find_exchanges(exchanges mx) const {
-  const auto executor = co_await asio::this_coro::executor;
-  std::vector<detail::errand_ptr<addresses>> asked;
-  for (const std::string& host : detail::mail_hosts(mx.records(), options_.hosts)) {
-    asked.emplace_back(detail::errand<addresses>::start(executor, dns_.a(host)));
-    asked.emplace_back(detail::errand<addresses>::start(executor, dns_.aaaa(host)));
-  }
-  bool all_answered = true;
-  for (const auto& question : asked) {
-    co_await question->wait();
-    if (reachable(question->result())) co_return mail_domain_status::takes_mail;
-    all_answered = all_answered && question->result().is_definite();
-  }
-  // Of a host that was not looked up nobody knows.
-  const bool all_asked =
-      detail::mail_hosts(mx.records(), mx.records().size()).size() * 2 == asked.size();
-  if (!all_answered || !all_asked) co_return mail_domain_status::takes_mail;
-  co_return mail_domain_status::unreachable_mx;
-}
-
-GATEPOST_DECL bool mail_domain::reachable(const addresses& found) const {
-  return std::any_of(found.records().begin(), found.records().end(),
-                     [this](const auto& a) { return !options_.unreachable.contains(a); });
 }
 
 GATEPOST_DECL verdict mail_domain::judge(const mail_domain_result& found) const {
@@ -129,23 +166,23 @@ GATEPOST_DECL verdict mail_domain::judge(const mail_domain_result& found) const 
   switch (found.status()) {
     case mail_domain_status::takes_mail: break;
     case mail_domain_status::no_domain:
-      return respond(options_.no_domain, name(),
+      return respond(options_->no_domain, name(),
                      detail::bad_sender_domain(sender + " does not exist"));
     case mail_domain_status::no_mail:
-      return respond(options_.no_mail, name(),
+      return respond(options_->no_mail, name(),
                      detail::bad_sender_domain(sender + " has neither MX nor address records"));
     case mail_domain_status::null_mx:
-      return respond(options_.null_mx, name(),
+      return respond(options_->null_mx, name(),
                      smtp::reply(550, {5, 7, 27}, sender + " takes no mail (null MX, RFC 7505)"));
     case mail_domain_status::unreachable_mx:
-      return respond(options_.unreachable_mx, name(),
+      return respond(options_->unreachable_mx, name(),
                      detail::bad_sender_domain(sender + " has no mail host that can be reached"));
     case mail_domain_status::literal:
       return respond(
-          options_.literal, name(),
+          options_->literal, name(),
           detail::bad_sender_domain("Sender address needs a domain name, not " + found.domain()));
     case mail_domain_status::temperror:
-      return respond(options_.on_trouble, sender + " cannot be looked up");
+      return respond(options_->on_trouble, sender + " cannot be looked up");
   }
   return verdict::pass();
 }

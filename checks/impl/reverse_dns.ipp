@@ -35,6 +35,12 @@ GATEPOST_DECL bool reverse_dns::waits(smtp::stage s) const {
   return s == smtp::stage::mail;
 }
 
+GATEPOST_DECL bool reverse_dns::prepare(context& ctx, const asio::any_io_executor& executor) {
+  const seen_client who = options_.client.find(ctx);
+  if (!who.known()) return true;
+  return detail::look_up_iprev(ctx, executor, dns_, who.address, options_.names)->done();
+}
+
 GATEPOST_DECL asio::awaitable<verdict> reverse_dns::on_connect(context& ctx) {
   const auto executor = co_await asio::this_coro::executor;
   const seen_client who = options_.client.find(ctx);

@@ -22,6 +22,7 @@
 #include <string_view>
 
 #include "checks/check.hpp"
+#include "checks/detail/errand.hpp"
 #include "checks/spf/evaluate.hpp"
 #include "checks/spf/outcome.hpp"
 #include "checks/spf/record_cache.hpp"
@@ -83,13 +84,25 @@ class check final : public checks::check {
   GATEPOST_DECL explicit check(smtp::dns::resolver& resolver, check_options options = {});
 
   std::string_view name() const override { return "spf"; }
+  GATEPOST_DECL bool waits(smtp::stage s) const override;
+  GATEPOST_DECL bool prepare(context& ctx, const asio::any_io_executor& executor) override;
   GATEPOST_DECL asio::awaitable<verdict> on_helo(context& ctx) override;
   GATEPOST_DECL asio::awaitable<verdict> on_mail(context& ctx) override;
   GATEPOST_DECL asio::awaitable<verdict> on_header_end(context& ctx) override;
 
  private:
-  asio::awaitable<spf::outcome> evaluate(query q) const;
-  asio::awaitable<void> evaluate_helo(seen_client who, notes& where) const;
+  using evaluation_ptr = checks::detail::errand_ptr<spf::outcome>;
+
+  // What was begun for the call that follows. A note of the transaction; of the session for HELO.
+  struct begun {
+    evaluation_ptr work = {};
+  };
+
+  evaluation_ptr begin(const asio::any_io_executor& executor, query q) const;
+  evaluation_ptr begin_helo(const asio::any_io_executor& executor, const seen_client& who) const;
+  evaluation_ptr begin_mail(const asio::any_io_executor& executor, const context& ctx,
+                            const seen_client& who) const;
+  bool needs_mail(const context& ctx, const seen_client& who) const;
   asio::awaitable<verdict> judge_transaction(context& ctx, seen_client who) const;
   verdict judge(const spf::outcome& found, const actions& by, const seen_client& who) const;
   verdict with_effects(verdict v, const context& ctx, const seen_client& who) const;

@@ -50,8 +50,8 @@ struct cache_counters {
   std::uint64_t hits = 0;           // records, still valid
   std::uint64_t negative_hits = 0;  // no such name, no data
   std::uint64_t failure_hits = 0;
-  std::uint64_t stale = 0;  // given past their time
-  std::uint64_t misses = 0;
+  std::uint64_t stale = 0;      // given past their time
+  std::uint64_t misses = 0;     // questions that had to be asked
   std::uint64_t evictions = 0;  // for want of room
 };
 
@@ -69,7 +69,9 @@ class cache {
 
   // What is known now, its TTL what is left of it (at least 1 s); nothing: ask. A name in any case,
   // with or without a final dot. A failure that is remembered counts as known.
+  // Hits are counted, a miss is not: it is for count_miss(), once somebody is really asked.
   GATEPOST_DECL std::optional<any_answer> find(const question& asked, time_point now);
+  void count_miss() { ++counters_.misses; }
 
   // Takes what was answered, and gives what to tell: the answer, its TTL within the limits, or a
   // stale one in the place of a failure.

@@ -97,6 +97,8 @@ class cares_resolver final : public resolver {
   GATEPOST_DECL asio::awaitable<answer<std::string>> txt(std::string name) override;
   GATEPOST_DECL asio::awaitable<answer<std::string>> ptr(ip_address address) override;
   GATEPOST_DECL asio::awaitable<answer<tlsa_record>> tlsa(std::string name) override;
+  // From the cache, and of what can have no answer.
+  GATEPOST_DECL std::optional<any_answer> known(const question& asked) override;
   // What a name is an alias of; the alias is not followed.
   GATEPOST_DECL asio::awaitable<answer<std::string>> cname(std::string name);
 
@@ -124,6 +126,7 @@ class cares_resolvers final : public resolver {
   GATEPOST_DECL asio::awaitable<answer<std::string>> txt(std::string name) override;
   GATEPOST_DECL asio::awaitable<answer<std::string>> ptr(ip_address address) override;
   GATEPOST_DECL asio::awaitable<answer<tlsa_record>> tlsa(std::string name) override;
+  GATEPOST_DECL std::optional<any_answer> known(const question& asked) override;
 
   // That of one thread; nullptr where there is none. Its counters are read on that thread.
   GATEPOST_DECL cares_resolver* of(const asio::execution_context& context) const;

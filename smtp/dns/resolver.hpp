@@ -6,10 +6,12 @@
 #define GATEPOST_SMTP_DNS_RESOLVER_HPP
 
 #include <asio/awaitable.hpp>
+#include <optional>
 #include <string>
 
 #include "smtp/config.hpp"
 #include "smtp/dns/answer.hpp"
+#include "smtp/dns/message.hpp"
 #include "smtp/ip.hpp"
 
 namespace gatepost::smtp::dns {
@@ -28,6 +30,11 @@ class resolver {
   // Host names of an address.
   virtual asio::awaitable<answer<std::string>> ptr(ip_address address) = 0;
   virtual asio::awaitable<answer<tlsa_record>> tlsa(std::string name) = 0;
+
+  // The answer to such a question where it is at hand, in a cache for instance; nothing where it
+  // has to be asked. Never waits: for those who have many questions, most of them known. PTR by
+  // the name that reverse_name() gives.
+  virtual std::optional<any_answer> known(const question&) { return std::nullopt; }
 };
 
 }  // namespace gatepost::smtp::dns

@@ -154,6 +154,7 @@ inline void append_v6(std::string& out, std::span<const std::uint8_t> octets) {
 inline bool same_prefix(std::span<const std::uint8_t> a, std::span<const std::uint8_t> b,
                         unsigned bits) {
   const std::size_t whole = bits / 8;
+  if (whole != 0 && a[0] != b[0]) return false;  // most networks of a set
   if (std::memcmp(a.data(), b.data(), whole) != 0) return false;
   const unsigned rest = bits % 8;
   return rest == 0 || (a[whole] ^ b[whole]) >> (8 - rest) == 0;
@@ -273,9 +274,10 @@ GATEPOST_DECL ip_network::ip_network(const ip_address& address, unsigned bits) n
       bits_(std::min(bits, address.bits())) {}
 
 GATEPOST_DECL bool ip_network::contains(const ip_address& address) const noexcept {
-  const auto& candidate = address_.is_v4() ? address.unmapped() : address;
-  return candidate.family() == address_.family() &&
-         detail::ip::same_prefix(address_.octets(), candidate.octets(), bits_);
+  if (address.family() == address_.family())
+    return detail::ip::same_prefix(address_.octets(), address.octets(), bits_);
+  return address_.is_v4() && address.is_v4_mapped() &&
+         detail::ip::same_prefix(address_.octets(), address.unmapped().octets(), bits_);
 }
 
 GATEPOST_DECL std::string ip_network::text() const {

@@ -15,14 +15,18 @@
 #include <asio/use_awaitable.hpp>
 #include <chrono>
 #include <map>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "smtp/config.hpp"
+#include "smtp/dns/message.hpp"
 #include "smtp/dns/resolver.hpp"
 #include "smtp/domain.hpp"
+#include "smtp/ip.hpp"
 
 namespace gatepost::smtp::testing {
 
@@ -59,7 +63,13 @@ class fake_resolver final : public dns::resolver {
     return *this;
   }
 
-  // "TXT example.test", in the order of asking.
+  // Or is known(), as if from a cache; `yes`: from now on.
+  fake_resolver& at_hand(bool yes = true) {
+    at_hand_ = yes;
+    return *this;
+  }
+
+  // "TXT example.test", in the order of asking; what was known(), too.
   const std::vector<std::string>& asked() const { return asked_; }
   // Questions that were asked and not answered yet.
   std::size_t open() const { return open_; }
@@ -82,6 +92,20 @@ class fake_resolver final : public dns::resolver {
   }
   asio::awaitable<dns::answer<dns::tlsa_record>> tlsa(std::string name) override {
     return look_up(tlsa_, "TLSA", std::move(name));
+  }
+  std::optional<dns::any_answer> known(const dns::question& q) override {
+    if (!at_hand_) return std::nullopt;
+    const std::string name = note(to_string(q.type), q.name);
+    switch (q.type) {
+      case dns::record_type::a: return tell(a_, name);
+      case dns::record_type::aaaa: return tell(aaaa_, name);
+      case dns::record_type::mx: return tell(mx_, name);
+      case dns::record_type::txt: return tell(txt_, name);
+      case dns::record_type::ptr: return tell(ptr_, name);
+      case dns::record_type::tlsa: return tell(tlsa_, name);
+      case dns::record_type::cname: break;
+    }
+    return std::nullopt;
   }
 
  private:
@@ -117,23 +141,33 @@ class fake_resolver final : public dns::resolver {
     return add(to, name, std::move(parsed));
   }
 
+  std::string note(std::string_view type, std::string_view name) {
+    std::string lower = to_lower_ascii(name);
+    asked_.push_back(std::string(type) + " " + lower);
+    return lower;
+  }
+
   template <class Record>
   asio::awaitable<dns::answer<Record>> look_up(const table<Record>& from, const char* type,
                                                std::string name) {
-    name = to_lower_ascii(name);
-    asked_.push_back(std::string(type) + " " + name);
+    name = note(type, name);
     const counted one(open_);
     if (delay_.count() > 0) {
       const auto executor = co_await asio::this_coro::executor;
       asio::steady_timer timer(executor, delay_);
       co_await timer.async_wait(asio::use_awaitable);
     }
+    co_return tell(from, name);
+  }
+
+  template <class Record>
+  dns::answer<Record> tell(const table<Record>& from, const std::string& name) const {
     if (const auto why = failures_.find(name); why != failures_.end())
-      co_return dns::answer<Record>::temporary_failure(why->second);
+      return dns::answer<Record>::temporary_failure(why->second);
     const auto records = from.find(name);
-    if (records != from.end()) co_return dns::answer<Record>::found(records->second, ttl);
-    if (names_.contains(name)) co_return dns::answer<Record>::no_data(ttl);
-    co_return dns::answer<Record>::no_such_name(ttl);
+    if (records != from.end()) return dns::answer<Record>::found(records->second, ttl);
+    if (names_.contains(name)) return dns::answer<Record>::no_data(ttl);
+    return dns::answer<Record>::no_such_name(ttl);
   }
 
   table<ip_address> a_;
@@ -145,6 +179,7 @@ class fake_resolver final : public dns::resolver {
   std::map<std::string, int> names_;
   std::map<std::string, std::string> failures_;
   std::chrono::milliseconds delay_{0};
+  bool at_hand_ = false;
   std::vector<std::string> asked_;
   std::size_t open_ = 0;
 };

@@ -115,6 +115,63 @@ TEST(Chain, NothingRunsAfterARefusal) {
   }
 }
 
+// --- Preparing -----------------------------------------------------------------------------------
+
+// Notes down what it is asked; says at prepare() what it is told to, and may throw there.
+class preparing final : public check {
+ public:
+  enum class answer { ready, not_ready, throws };
+
+  preparing(names& to, std::string who, answer a) : to_(to), who_(std::move(who)), answer_(a) {}
+
+  std::string_view name() const override { return who_; }
+  bool waits(stage s) const override { return s != stage::helo; }
+  bool prepare(context& ctx, const asio::any_io_executor&) override {
+    to_.push_back("prepare " + who_ + ' ' + std::string(to_string(ctx.stage())));
+    if (answer_ == answer::throws) throw std::runtime_error("not today");
+    return answer_ == answer::ready;
+  }
+  asio::awaitable<verdict> on_connect(context&) override { return run(); }
+  asio::awaitable<verdict> on_helo(context&) override { return run(); }
+
+ private:
+  asio::awaitable<verdict> run() {
+    to_.push_back(who_);
+    co_return verdict::pass();
+  }
+
+  names& to_;
+  std::string who_;
+  answer answer_;
+};
+
+TEST(Chain, PreparesAGroupBeforeItRunsIt) {
+  using answer = preparing::answer;
+  for (const answer second : {answer::ready, answer::not_ready, answer::throws}) {
+    names asked;
+    trial t;
+    chain::group both = t.chain().concurrently();
+    both.add<preparing>(trial::patient(), asked, "a", answer::ready);
+    both.add<preparing>(trial::patient(), asked, "b", second);
+    EXPECT_TRUE(t.connect().passes());
+    EXPECT_EQ(asked, (names{"prepare a connect", "prepare b connect", "a", "b"}));
+    asked.clear();
+    EXPECT_TRUE(t.helo("mx.example.test").passes());
+    EXPECT_EQ(asked, (names{"a", "b"})) << "nobody waits at this stage";
+    EXPECT_TRUE(t.trouble().empty());
+    EXPECT_EQ(t.verdicts().size(), 4u);
+  }
+}
+
+TEST(Chain, AGroupThatIsNotReachedIsNotPrepared) {
+  names asked;
+  trial t(trial::immediate());
+  t.add<scripted>("no", says(stage::connect, refusal()));
+  t.chain().add<preparing>(trial::patient(), asked, "a", preparing::answer::ready);
+  EXPECT_EQ(t.connect().kind(), decision::refuse);
+  EXPECT_EQ(asked, names{});
+}
+
 TEST(Chain, AcceptSkipsTheRestOfItsStageOnly) {
   names ran;
   trial t;

@@ -47,6 +47,11 @@ GATEPOST_DECL asio::awaitable<verdict> verifier::on_body(context& ctx, std::stri
   co_return verdict::pass();
 }
 
+GATEPOST_DECL bool verifier::prepare(context& ctx, const asio::any_io_executor&) {
+  const auto& mine = ctx.transaction_notes().own<detail::verifier_state>(this);
+  return !mine.keys || mine.keys->done();
+}
+
 GATEPOST_DECL asio::awaitable<verdict> verifier::on_message(context& ctx) {
   auto& mine = ctx.transaction_notes().own<detail::verifier_state>(this);
   verdict v = verdict::pass();

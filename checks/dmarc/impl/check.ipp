@@ -5,6 +5,7 @@
 #include <chrono>
 #include <stdexcept>
 #include <utility>
+#include <variant>
 
 #include "checks/auth_results.hpp"
 #include "checks/dmarc/check.hpp"
@@ -99,9 +100,25 @@ GATEPOST_DECL std::shared_ptr<check::work> check::begin(context& ctx) const {
   return w;
 }
 
+// As far as the resolver has the answers at hand; what is open: the next question.
+GATEPOST_DECL std::optional<question> check::look_up_known(evaluator& e) const {
+  for (;;) {
+    std::optional<question> q = e.next();
+    if (!q) return q;
+    const bool txt = q->type == question::kind::txt;
+    const auto known =
+        resolver_->known({q->name, txt ? smtp::dns::record_type::txt : smtp::dns::record_type::a});
+    if (!known) return q;
+    if (txt)
+      e.answer(std::get<smtp::dns::answer<std::string>>(*known));
+    else
+      e.answer(smtp::dns::status_of(*known));
+  }
+}
+
 GATEPOST_DECL asio::awaitable<void> check::look_up(std::shared_ptr<evaluator> e) const {
   for (;;) {
-    const std::optional<question> q = e->next();
+    const std::optional<question> q = look_up_known(*e);
     if (!q) co_return;
     if (q->type == question::kind::txt) {
       const smtp::dns::answer<std::string> found = co_await resolver_->txt(q->name);
@@ -113,10 +130,33 @@ GATEPOST_DECL asio::awaitable<void> check::look_up(std::shared_ptr<evaluator> e)
   }
 }
 
+GATEPOST_DECL bool check::prepare(context& ctx, const asio::any_io_executor&) {
+  if (!looks_at(ctx.facts())) return true;
+  auto& mine = ctx.transaction_notes().own<kept>(this);
+  if (ctx.stage() == smtp::stage::header_end) {
+    mine.begun = begin(ctx);
+    mine.prepared = true;
+  } else if (mine.begun) {
+    judge_all(*mine.begun, gather(ctx.transaction_notes()));
+  }
+  if (!mine.begun) return true;
+  bool all = true;
+  for (const std::shared_ptr<evaluator>& e : mine.begun->each) all = !look_up_known(*e) && all;
+  return all;
+}
+
+// Once for each message.
+GATEPOST_DECL void check::judge_all(work& w, const identifiers& found) const {
+  if (w.judged) return;
+  w.judged = true;
+  for (const std::shared_ptr<evaluator>& e : w.each) e->judge(found);
+}
+
 GATEPOST_DECL asio::awaitable<verdict> check::on_header_end(context& ctx) {
   if (!looks_at(ctx.facts())) co_return verdict::pass();
-  const std::shared_ptr<work> w = begin(ctx);
-  ctx.transaction_notes().own<kept>(this).begun = w;
+  auto& mine = ctx.transaction_notes().own<kept>(this);
+  if (!std::exchange(mine.prepared, false)) mine.begun = begin(ctx);
+  const std::shared_ptr<work> w = mine.begun;
   if (w->each.empty() && options_.on_odd_from != odd_from::ignore)
     co_return verdict::refuse(detail::odd_from_reply);
   for (const std::shared_ptr<evaluator>& e : w->each) co_await look_up(e);
@@ -127,10 +167,8 @@ GATEPOST_DECL asio::awaitable<verdict> check::on_message(context& ctx) {
   const std::shared_ptr<work> w = ctx.transaction_notes().own<kept>(this).begun;
   if (!w || !looks_at(ctx.facts())) co_return verdict::pass();
   const identifiers found = gather(ctx.transaction_notes());
-  for (const std::shared_ptr<evaluator>& e : w->each) {
-    e->judge(found);
-    co_await look_up(e);
-  }
+  judge_all(*w, found);
+  for (const std::shared_ptr<evaluator>& e : w->each) co_await look_up(e);
   evaluation outcome = strictest(*w);
   override_locally(ctx, found, outcome);
   publish(ctx, found, outcome);

@@ -1,11 +1,14 @@
 #ifndef GATEPOST_CHECKS_SPF_IMPL_CHECK_IPP
 #define GATEPOST_CHECKS_SPF_IMPL_CHECK_IPP
 
+#include <asio/this_coro.hpp>
 #include <chrono>
 #include <optional>
 #include <utility>
 
+#include "checks/detail/lookups.hpp"
 #include "checks/spf/check.hpp"
+#include "checks/spf/detail/search.hpp"
 #include "checks/spf/received_spf.hpp"
 #include "smtp/reply.hpp"
 
@@ -77,25 +80,65 @@ inline std::optional<outcome> from_helo(const context& ctx) {
 GATEPOST_DECL check::check(smtp::dns::resolver& resolver, check_options options)
     : resolver_(resolver), options_(std::move(options)), records_(options_.records) {}
 
-GATEPOST_DECL asio::awaitable<spf::outcome> check::evaluate(query q) const {
+GATEPOST_DECL bool check::waits(smtp::stage s) const {
+  if (s == smtp::stage::helo) return options_.helo;
+  if (s == smtp::stage::header_end) return options_.client.has_upstreams();
+  return s == smtp::stage::mail;
+}
+
+// --- What is evaluated ---------------------------------------------------------------------------
+
+GATEPOST_DECL check::evaluation_ptr check::begin(const asio::any_io_executor& executor,
+                                                 query q) const {
   evaluation_options how;
   how.limits = options_.limits;
   how.records = &records_;
   if (!options_.receiver.empty()) how.receiver = options_.receiver;
-  spf::outcome found =
-      co_await spf::evaluate(resolver_, std::move(q), std::move(how), options_.deadline);
-  co_return found;
+  const auto until = std::chrono::steady_clock::now() + options_.deadline;
+  return checks::detail::begin_search<spf::outcome>(executor, resolver_,
+                                                    detail::search(std::move(q), how), until);
 }
 
-GATEPOST_DECL asio::awaitable<void> check::evaluate_helo(seen_client who, notes& where) const {
-  query q = query::helo_identity(who.address, who.helo, detail::seconds_since_1970());
-  spf::outcome found = co_await evaluate(std::move(q));
-  where.emplace<helo_note>().outcome = std::move(found);
+GATEPOST_DECL check::evaluation_ptr check::begin_helo(const asio::any_io_executor& executor,
+                                                      const seen_client& who) const {
+  return begin(executor, query::helo_identity(who.address, who.helo, detail::seconds_since_1970()));
+}
+
+GATEPOST_DECL check::evaluation_ptr check::begin_mail(const asio::any_io_executor& executor,
+                                                      const context& ctx,
+                                                      const seen_client& who) const {
+  return begin(executor, query::mail_from(who.address, ctx.envelope().reverse_path().text(),
+                                          who.helo, detail::seconds_since_1970()));
+}
+
+// Not where the HELO identity has decided, or is the sender's, too.
+GATEPOST_DECL bool check::needs_mail(const context& ctx, const seen_client& who) const {
+  const outcome* helo = detail::helo_outcome(ctx);
+  if (helo == nullptr) return true;
+  return judge(*helo, options_.on_helo, who).passes() && !ctx.envelope().reverse_path().is_null();
+}
+
+GATEPOST_DECL bool check::prepare(context& ctx, const asio::any_io_executor& executor) {
+  const seen_client who = options_.client.find(ctx.facts());
+  // What one field of the message tells is evaluated when it is read.
+  if (ctx.stage() == smtp::stage::header_end) return who.knowledge != client_knowledge::later;
+  if (!who.known()) return true;
+  const bool helo = ctx.stage() == smtp::stage::helo;
+  if (!helo && !needs_mail(ctx, who)) return true;
+  auto& mine = (helo ? ctx.notes() : ctx.transaction_notes()).own<begun>(this);
+  mine.work = helo ? begin_helo(executor, who) : begin_mail(executor, ctx, who);
+  return mine.work.done();
 }
 
 GATEPOST_DECL asio::awaitable<verdict> check::on_helo(context& ctx) {
-  seen_client who = options_.client.find(ctx.facts());
-  if (options_.helo && who.known()) co_await evaluate_helo(std::move(who), ctx.notes());
+  const auto executor = co_await asio::this_coro::executor;
+  const seen_client who = options_.client.find(ctx.facts());
+  if (!options_.helo || !who.known()) co_return verdict::pass();
+  const auto work = std::move(ctx.notes().own<begun>(this).work).or_else([&] {
+    return begin_helo(executor, who);
+  });
+  co_await work->wait();
+  ctx.notes().emplace<helo_note>().outcome = work->result();
   co_return verdict::pass();
 }
 
@@ -109,31 +152,40 @@ GATEPOST_DECL asio::awaitable<verdict> check::on_mail(context& ctx) {
 GATEPOST_DECL asio::awaitable<verdict> check::on_header_end(context& ctx) {
   if (options_.client.find(ctx.facts()).knowledge != client_knowledge::later)
     co_return verdict::pass();
+  const auto executor = co_await asio::this_coro::executor;
   seen_client who = options_.client.find(ctx);
   if (!who.known()) co_return verdict::pass();
   // What that client called itself, if the field tells: never what our own server did.
-  if (options_.helo && !who.helo.empty()) co_await evaluate_helo(who, ctx.transaction_notes());
+  if (options_.helo && !who.helo.empty()) {
+    const evaluation_ptr work = begin_helo(executor, who);
+    co_await work->wait();
+    ctx.transaction_notes().emplace<helo_note>().outcome = work->result();
+  }
   verdict v = co_await judge_transaction(ctx, std::move(who));
   co_return v;
 }
 
 GATEPOST_DECL asio::awaitable<verdict> check::judge_transaction(context& ctx,
                                                                 seen_client who) const {
+  const auto executor = co_await asio::this_coro::executor;
   if (const outcome* helo = detail::helo_outcome(ctx)) {
     verdict v = judge(*helo, options_.on_helo, who);
     if (!v.passes()) co_return v;
   }
   std::optional<spf::outcome> found = detail::from_helo(ctx);
   if (!found) {
-    query q = query::mail_from(who.address, ctx.envelope().reverse_path().text(), who.helo,
-                               detail::seconds_since_1970());
-    spf::outcome evaluated = co_await evaluate(std::move(q));
-    found = std::move(evaluated);
+    const auto work = std::move(ctx.transaction_notes().own<begun>(this).work).or_else([&] {
+      return begin_mail(executor, ctx, who);
+    });
+    co_await work->wait();
+    found = work->result();
   }
   auto& note = ctx.transaction_notes().emplace<mail_note>();
   note.outcome = std::move(*found);
   co_return with_effects(judge(note.outcome, options_.on_mail, who), ctx, who);
 }
+
+// --- What becomes of it --------------------------------------------------------------------------
 
 GATEPOST_DECL verdict check::judge(const spf::outcome& found, const actions& by,
                                    const seen_client& who) const {

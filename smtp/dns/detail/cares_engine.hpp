@@ -55,8 +55,10 @@ class cares_engine : public std::enable_shared_from_this<cares_engine> {
   cares_engine(const cares_engine&) = delete;
   cares_engine& operator=(const cares_engine&) = delete;
 
-  // What can be told at once.
-  GATEPOST_DECL std::optional<any_answer> known(const question& asked);
+  // What can be told at once; counted as a question only where there is an answer.
+  GATEPOST_DECL std::optional<any_answer> at_hand(const question& asked);
+  // The same for a question that is asked in any case, and the failure of one too many.
+  GATEPOST_DECL std::optional<any_answer> told_at_once(const question& asked);
   // Joins an open question, or opens one.
   GATEPOST_DECL std::shared_ptr<flight> board(const question& asked);
   // Somebody waits for the answer to an open question, and does no longer. When the last of all has

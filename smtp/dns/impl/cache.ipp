@@ -50,21 +50,18 @@ GATEPOST_DECL std::string cache::key_of(const question& asked) {
   std::string_view name = asked.name;
   if (name.ends_with('.')) name.remove_suffix(1);
   const auto type = static_cast<std::uint16_t>(asked.type);
-  std::string key;
-  key.reserve(2 + name.size());
-  key += static_cast<char>(type >> 8);
-  key += static_cast<char>(type & 0xff);
-  for (const char c : name) key += to_lower_ascii(c);
+  std::string key(2 + name.size(), '\0');
+  key[0] = static_cast<char>(type >> 8);
+  key[1] = static_cast<char>(type & 0xff);
+  std::transform(name.begin(), name.end(), key.begin() + 2,
+                 [](char c) { return to_lower_ascii(c); });
   return key;
 }
 
 GATEPOST_DECL std::optional<any_answer> cache::find(const question& asked, time_point now) {
   const std::string key = key_of(asked);
   const auto found = index_.find(key);
-  if (found == index_.end()) {
-    ++counters_.misses;
-    return std::nullopt;
-  }
+  if (found == index_.end()) return std::nullopt;
   entries_.splice(entries_.begin(), entries_, found->second);
   const entry& e = *found->second;
   if (now < e.until) {
@@ -79,7 +76,6 @@ GATEPOST_DECL std::optional<any_answer> cache::find(const question& asked, time_
     ++counters_.failure_hits;
     return failed(asked.type, e.why);
   }
-  ++counters_.misses;
   if (!may_serve_stale(e, now)) drop(found->second);
   return std::nullopt;
 }

@@ -76,11 +76,19 @@ GATEPOST_DECL resolver_counters cares_engine::counters() const {
 
 // --- Questions -----------------------------------------------------------------------------------
 
-GATEPOST_DECL std::optional<any_answer> cares_engine::known(const question& asked) {
+GATEPOST_DECL std::optional<any_answer> cares_engine::at_hand(const question& asked) {
   if (closed_) return failed(asked.type, failure::shut_down);
+  // What is no name is never in the cache.
+  auto known = cache_.find(asked, std::chrono::steady_clock::now());
+  if (!known && !is_name(asked.name)) known = no_such_name(asked.type);
+  if (known) ++counters_.questions;
+  return known;
+}
+
+GATEPOST_DECL std::optional<any_answer> cares_engine::told_at_once(const question& asked) {
+  if (auto known = at_hand(asked)) return known;
   ++counters_.questions;
-  if (!is_name(asked.name)) return no_such_name(asked.type);
-  if (auto cached = cache_.find(asked, std::chrono::steady_clock::now())) return cached;
+  cache_.count_miss();
   // Also what c-ares holds of questions whose time is over.
   const bool full = flights_.size() >= options_.outstanding || attempts_ >= options_.outstanding;
   if (!full || flights_.contains(cache::key_of(asked))) return std::nullopt;

@@ -49,7 +49,8 @@ asio::awaitable<answer<Record>> ask(std::shared_ptr<cares_engine> engine, std::s
   question asked;
   asked.name = std::move(name);
   asked.type = type;
-  if (auto known = engine->known(asked)) co_return std::get<answer<Record>>(*std::move(known));
+  if (auto known = engine->told_at_once(asked))
+    co_return std::get<answer<Record>>(*std::move(known));
   const std::shared_ptr<flight> f = engine->board(asked);
   if (!f->result) {
     asio::steady_timer landing(engine->io(), asio::steady_timer::time_point::max());
@@ -105,6 +106,9 @@ GATEPOST_DECL asio::awaitable<answer<std::string>> cares_resolver::ptr(ip_addres
 GATEPOST_DECL asio::awaitable<answer<tlsa_record>> cares_resolver::tlsa(std::string name) {
   return detail::ask<tlsa_record>(engine_, std::move(name), record_type::tlsa);
 }
+GATEPOST_DECL std::optional<any_answer> cares_resolver::known(const question& asked) {
+  return engine_->at_hand(asked);
+}
 GATEPOST_DECL asio::awaitable<answer<std::string>> cares_resolver::cname(std::string name) {
   return detail::ask<std::string>(engine_, std::move(name), record_type::cname);
 }
@@ -158,6 +162,12 @@ GATEPOST_DECL asio::awaitable<answer<std::string>> cares_resolvers::ptr(ip_addre
 }
 GATEPOST_DECL asio::awaitable<answer<tlsa_record>> cares_resolvers::tlsa(std::string name) {
   return ask(&cares_resolver::tlsa, std::move(name));
+}
+GATEPOST_DECL std::optional<any_answer> cares_resolvers::known(const question& asked) {
+  for (const auto& [io, resolver] : all_) {
+    if (io->get_executor().running_in_this_thread()) return resolver->known(asked);
+  }
+  return std::nullopt;
 }
 
 }  // namespace gatepost::smtp::dns

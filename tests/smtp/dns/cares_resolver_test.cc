@@ -115,6 +115,27 @@ TEST_F(dns_cares_resolver, asks_and_remembers) {
   EXPECT_EQ(resolver.open(), 0u);
 }
 
+TEST_F(dns_cares_resolver, known_is_what_needs_no_question) {
+  name_server server(io_, good);
+  cares_resolver resolver(io_, options_for(server));
+  const question www{"www.example.test", record_type::a};
+  EXPECT_FALSE(resolver.known(www));
+  EXPECT_EQ(resolver.counters().questions, 0u) << "nobody was asked";
+  EXPECT_TRUE(ask(resolver, "www.example.test").has_records());
+  const auto known = resolver.known(www);
+  ASSERT_TRUE(known);
+  EXPECT_EQ(std::get<answer<ip_address>>(*known).records().front().text(), "192.0.2.1");
+  EXPECT_FALSE(resolver.known({"www.example.test", record_type::aaaa}));
+  const auto none = resolver.known({"no..name", record_type::mx});
+  ASSERT_TRUE(none);
+  EXPECT_EQ(std::get<answer<mx_record>>(*none).status(), status::no_such_name);
+  EXPECT_EQ(server.asked(), 1);
+  const auto counters = resolver.counters();
+  EXPECT_EQ(counters.questions, 3u);
+  EXPECT_EQ(counters.cache.hits, 1u);
+  EXPECT_EQ(counters.cache.misses, 1u);
+}
+
 TEST_F(dns_cares_resolver, every_type) {
   std::string asked;
   name_server server(io_, [&](const request& r) -> replies {
@@ -549,12 +570,15 @@ TEST(dns_cares_resolvers, one_for_each_thread) {
     cares_options options = options_for(server);
     cares_resolvers resolvers(threads.contexts(), options);
     std::atomic<int> found = 0;
+    std::atomic<int> known = 0;
     for (asio::io_context* context : threads.contexts()) {
       EXPECT_NE(resolvers.of(*context), nullptr);
       for (int i = 0; i < 20; ++i) {
-        asio::co_spawn(*context, resolvers.a("n" + std::to_string(i) + ".test"),
-                       [&](std::exception_ptr, const answer<ip_address>& a) {
+        const std::string name = "n" + std::to_string(i) + ".test";
+        asio::co_spawn(*context, resolvers.a(name),
+                       [&, name](std::exception_ptr, const answer<ip_address>& a) {
                          if (a.has_records()) ++found;
+                         if (resolvers.known({name, record_type::a})) ++known;
                        });
       }
     }
@@ -565,8 +589,10 @@ TEST(dns_cares_resolvers, one_for_each_thread) {
     threads.front().run();
     for (auto& t : others) t.join();
     EXPECT_EQ(found, 60);
+    EXPECT_EQ(known, 60);
+    EXPECT_FALSE(resolvers.known({"n0.test", record_type::a})) << "this thread has no resolver";
     for (asio::io_context* context : threads.contexts())
-      EXPECT_EQ(resolvers.of(*context)->counters().questions, 20u);
+      EXPECT_EQ(resolvers.of(*context)->counters().questions, 40u);
     EXPECT_EQ(resolvers.of(io), nullptr);
     const auto elsewhere = testing::run(resolvers.a("a.test"));
     EXPECT_EQ(elsewhere.status(), status::temporary_failure);
