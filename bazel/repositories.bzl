@@ -8,6 +8,7 @@ _LIBRARIES = [
     "cares",
     "googletest",
     "libidn2",
+    "libopendkim",
     "libpsl",
     "libspf2",
     "nlohmann_json",

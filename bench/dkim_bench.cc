@@ -11,10 +11,10 @@
 
 #include <chrono>
 #include <cstdint>
-#include <random>
 #include <string>
 #include <string_view>
 
+#include "bench/dkim_message.hpp"
 #include "checks/dkim/canonical.hpp"
 #include "checks/dkim/key.hpp"
 #include "checks/dkim/sign.hpp"
@@ -24,24 +24,12 @@
 
 namespace {
 
+using gatepost::bench::typical_body;
+using gatepost::bench::typical_message;
 namespace dkim = gatepost::checks::dkim;
 namespace smtp = gatepost::smtp;
 
 const std::chrono::system_clock::time_point now(std::chrono::seconds(1'800'000'000));
-
-// Text in lines of about 70 octets, as people write it; some of it is indented or ends with blanks.
-std::string typical_body(std::size_t size) {
-  std::mt19937 random(1);
-  std::string out;
-  while (out.size() < size) {
-    for (std::size_t line = 0; line < 66; line += 6)
-      out += std::string(2 + random() % 7, static_cast<char>('a' + random() % 26)) + ' ';
-    out += random() % 4 == 0 ? " \r\n" : "end.\r\n";
-    if (random() % 8 == 0) out += "\r\n";
-  }
-  out.resize(size - 2);
-  return out + "\r\n";
-}
 
 // A message of 4 KiB with its signature, and the key's record.
 struct sample {
@@ -49,12 +37,7 @@ struct sample {
     dkim::sign_options options;
     if (std::string_view(form) == "simple")
       options.header = options.body = dkim::canonicalization::simple;
-    const std::string header =
-        "From: Somebody <somebody@provider.example>\r\nTo: Else <else@example.test>\r\n"
-        "Subject: about the things that were said yesterday\r\n"
-        "Date: Fri, 27 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@provider.example>\r\n"
-        "MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n";
-    const std::string text = header + "\r\n" + typical_body(size - header.size() - 2);
+    const std::string text = typical_message(size);
     const auto read = smtp::read_header(text);
     dkim::signing s(options);
     s.body(std::string_view(text).substr(read->body_offset));
