@@ -92,8 +92,9 @@ class text_cache {
   static constexpr std::size_t smallest_share = 16;
 
   shared_entry find(std::string_view text) {
+    const std::size_t hash = hash_(text);  // outside of the lock, as it may be long
     const std::lock_guard lock(mutex_);
-    const auto found = index_.find(text);
+    const auto found = index_.find(text, hash);
     if (found == index_.end()) {
       ++counters_.misses;
       return nullptr;
@@ -128,10 +129,11 @@ class text_cache {
   }
 
   const text_cache_options options_;
+  const smtp::seeded_hash hash_;
   mutable std::mutex mutex_;
   std::list<shared_entry> entries_;  // the most recently used first
   // By a text that lies in its entry; strangers choose it.
-  absl::flat_hash_map<std::string_view, place, smtp::seeded_hash, std::equal_to<>> index_;
+  absl::flat_hash_map<std::string_view, place, smtp::seeded_hash, std::equal_to<>> index_{0, hash_};
   std::size_t octets_ = 0;
   text_cache_counters counters_;
 };
