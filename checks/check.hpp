@@ -39,12 +39,14 @@ class check {
   // then called in the cheapest way, and no deadline is watched. Asked once, when it joins a chain.
   virtual bool waits(smtp::stage) const { return true; }
 
-  // Called right before each call at a stage at which it waits(), that of ctx: begins what the call
-  // is to wait for, on that executor, and keeps it in a note. True promises that everything was at
-  // hand, so that the call will not wait; where it holds for all checks of a group, they are called
-  // in the cheapest way. An exception counts as false. The call may still not come, where another
-  // check has decided; what was begun is then replaced by the next prepare(), or goes with its
-  // note.
+  // Called before each call at a stage at which it waits(), that of ctx, right before the checks of
+  // its group are: begins what the call is to wait for, on that executor, and keeps it in a note.
+  // True promises that everything was at hand, so that the call will not wait; where it holds for
+  // all checks of a group, they are called in the cheapest way, without a deadline. An exception
+  // counts as false. The call may still not come, where another check of the group has decided;
+  // what was begun is then replaced by the next prepare(), or goes with its note. So what decides
+  // without asking anybody had better be in a group before. The verdict's duration does not count
+  // this.
   virtual bool prepare(context&, const asio::any_io_executor&) { return false; }
 
   // The stages; smtp::stage says what is known at each. Overridden functions are called, others

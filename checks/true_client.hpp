@@ -82,6 +82,10 @@ class true_client {
   GATEPOST_DECL seen_client find(const smtp::session_facts& facts,
                                  std::span<const smtp::field_view> fields) const;
 
+  // Whether it is the stage at which this client is judged: header_end for those whom only the
+  // header tells, MAIL and before for all others.
+  GATEPOST_DECL bool judged_at(const context& ctx) const;
+
   // Whether it can be that a client is known only at header_end.
   bool has_upstreams() const { return !options_.upstreams.empty(); }
   const true_client_options& options() const { return options_; }

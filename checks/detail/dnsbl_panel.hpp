@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <asio/awaitable.hpp>
-#include <asio/this_coro.hpp>
 #include <atomic>
 #include <chrono>
 #include <cstddef>

@@ -5,9 +5,14 @@
 #include <cstddef>
 #include <optional>
 
-#include "checks/iprev.hpp"
 #include "smtp/config.hpp"
 #include "smtp/ip.hpp"
+
+namespace gatepost::checks {
+
+class iprev_result;
+
+}  // namespace gatepost::checks
 
 namespace gatepost::checks::detail {
 

@@ -88,7 +88,7 @@ class lookups {
       if (e.asked.type == t && (t == type::ptr ? e.address == address : e.asked.name == name))
         return e.answer ? &*e.answer : nullptr;
     entry& e = entries_.emplace_back(t, name, address);
-    e.answer = dns_.known(e.asked);
+    take_known(e);
     return e.answer ? &*e.answer : nullptr;
   }
 
@@ -233,6 +233,13 @@ class lookups {
     return said;
   }
 
+  // A resolver that answers by another type has not answered.
+  void take_known(entry& e) {
+    e.answer = dns_.known(e.asked);
+    any_answer none = smtp::dns::failed(e.asked.type, smtp::dns::failure::other);
+    if (e.answer && e.answer->index() != none.index()) e.answer = std::move(none);
+  }
+
   void take(entry& e, any_answer said) {
     if (e.answer) return;  // it was given up
     e.answer = std::move(said);
@@ -261,13 +268,6 @@ class lookups {
   bool late_ = false;
   bool cancelled_ = false;
 };
-
-// What a search finds, if it needs nothing that the resolver does not have at hand.
-template <class Search>
-auto search_at_hand(smtp::dns::resolver& dns, Search& search) {
-  lookups asked(dns);
-  return search(asked);
-}
 
 // Begins a search that goes on beside the session; it is done at once where all is at hand.
 template <class T, class Search>

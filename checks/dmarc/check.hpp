@@ -120,8 +120,8 @@ class check final : public checks::check {
     bool judged = false;  // the second phase has begun
   };
   struct kept {
-    std::shared_ptr<work> begun;
-    bool prepared = false;  // for the call that follows
+    std::shared_ptr<work> prepared;  // for the call at header_end, which may not come
+    std::shared_ptr<work> begun;     // by that call
   };
 
   bool looks_at(const smtp::session_facts& facts) const;

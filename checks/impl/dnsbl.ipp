@@ -145,7 +145,7 @@ GATEPOST_DECL asio::awaitable<verdict> dnsbl::on_mail(context& ctx) {
 
 GATEPOST_DECL asio::awaitable<verdict> dnsbl::on_header_end(context& ctx) {
   const true_client& client = panel_->options().client;
-  if (client.find(ctx.facts()).knowledge != client_knowledge::later) co_return verdict::pass();
+  if (!client.judged_at(ctx)) co_return verdict::pass();
   seen_client who = client.find(ctx);
   if (!who.known()) co_return verdict::pass();
   verdict said = co_await look_at(ctx, std::move(who));
@@ -153,7 +153,9 @@ GATEPOST_DECL asio::awaitable<verdict> dnsbl::on_header_end(context& ctx) {
 }
 
 GATEPOST_DECL bool dnsbl::prepare(context& ctx, const asio::any_io_executor& executor) {
-  const seen_client who = panel_->options().client.find(ctx);
+  const true_client& client = panel_->options().client;
+  if (!client.judged_at(ctx)) return true;
+  const seen_client who = client.find(ctx);
   if (!who.known()) return true;
   auto& session = ctx.notes().own<detail::dnsbl_session>(this);
   detail::begin_address(session, executor, panel_, who);

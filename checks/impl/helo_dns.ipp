@@ -94,6 +94,7 @@ GATEPOST_DECL bool helo_dns::waits(smtp::stage s) const {
 }
 
 GATEPOST_DECL bool helo_dns::prepare(context& ctx, const asio::any_io_executor& executor) {
+  if (!options_.client.judged_at(ctx)) return true;
   const seen_client who = options_.client.find(ctx);
   if (!who.known() || !detail::has_helo_name(who)) return true;
   auto& note = ctx.notes().own<detail::helo_lookup>(this);
@@ -115,8 +116,7 @@ GATEPOST_DECL asio::awaitable<verdict> helo_dns::on_mail(context& ctx) {
 }
 
 GATEPOST_DECL asio::awaitable<verdict> helo_dns::on_header_end(context& ctx) {
-  if (options_.client.find(ctx.facts()).knowledge != client_knowledge::later)
-    co_return verdict::pass();
+  if (!options_.client.judged_at(ctx)) co_return verdict::pass();
   seen_client who = options_.client.find(ctx);
   verdict said = co_await look_at(ctx, std::move(who));
   co_return said;

@@ -36,6 +36,7 @@ GATEPOST_DECL bool reverse_dns::waits(smtp::stage s) const {
 }
 
 GATEPOST_DECL bool reverse_dns::prepare(context& ctx, const asio::any_io_executor& executor) {
+  if (!options_.client.judged_at(ctx)) return true;
   const seen_client who = options_.client.find(ctx);
   if (!who.known()) return true;
   return detail::look_up_iprev(ctx, executor, dns_, who.address, options_.names)->done();
@@ -56,8 +57,7 @@ GATEPOST_DECL asio::awaitable<verdict> reverse_dns::on_mail(context& ctx) {
 }
 
 GATEPOST_DECL asio::awaitable<verdict> reverse_dns::on_header_end(context& ctx) {
-  if (options_.client.find(ctx.facts()).knowledge != client_knowledge::later)
-    co_return verdict::pass();
+  if (!options_.client.judged_at(ctx)) co_return verdict::pass();
   const seen_client who = options_.client.find(ctx);
   if (!who.known()) co_return verdict::pass();
   verdict said = co_await look_at(ctx, who.address);

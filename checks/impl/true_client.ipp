@@ -43,6 +43,11 @@ GATEPOST_DECL seen_client true_client::find(const context& ctx) const {
                                   : std::span<const smtp::field_view>());
 }
 
+GATEPOST_DECL bool true_client::judged_at(const context& ctx) const {
+  const bool by_header = find(ctx.facts()).knowledge == client_knowledge::later;
+  return by_header == (ctx.stage() == smtp::stage::header_end);
+}
+
 GATEPOST_DECL seen_client true_client::find(const smtp::session_facts& facts) const {
   const auto& inner = options_.inner_channels;
   if (!options_.border || std::find(inner.begin(), inner.end(), facts.channel) != inner.end())

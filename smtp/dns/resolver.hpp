@@ -32,8 +32,8 @@ class resolver {
   virtual asio::awaitable<answer<tlsa_record>> tlsa(std::string name) = 0;
 
   // The answer to such a question where it is at hand, in a cache for instance; nothing where it
-  // has to be asked. Never waits: for those who have many questions, most of them known. PTR by
-  // the name that reverse_name() gives.
+  // has to be asked. Never waits, and throws nothing: for those who have many questions, most of
+  // them known. PTR by the name that reverse_name() gives. The alternative is that of the type.
   virtual std::optional<any_answer> known(const question&) { return std::nullopt; }
 };
 

@@ -368,6 +368,22 @@ TEST(Dnsbl, OurOwnBorderIsNotJudged) {
     EXPECT_EQ(q.find("100.51.198"), std::string::npos) << q;
 }
 
+// Where there are such borders, others are judged at MAIL all the same, and only there.
+TEST(Dnsbl, WhoWasJudgedAtMailIsNotAskedAboutAgain) {
+  dnsbl_options o = with({names("sender.test", {subject::sender})});
+  true_client_options behind;
+  behind.upstreams = *smtp::parse_network_set("198.51.100.1");
+  o.client = true_client(behind);
+  for (const bool at_hand : {false, true}) {
+    world w(o);
+    w.dns.at_hand(at_hand);
+    EXPECT_EQ(w.reply("192.0.2.1"), "pass");
+    EXPECT_TRUE(w.t.message("Subject: x\r\n\r\n").passes());
+    EXPECT_EQ(w.lists->stats().at(0).asked, 1u);
+    EXPECT_EQ(w.dns.asked().size(), 1u);
+  }
+}
+
 // --- Else
 // ------------------------------------------------------------------------------------------
 

@@ -200,19 +200,20 @@ TEST(Lookups, DoNotGoOnForWhoHasLeftAsTheAnswerCame) {
   EXPECT_EQ(dns.open(), 0u);
 }
 
+template <class Record>
+using reply = asio::awaitable<smtp::dns::answer<Record>>;
+
+struct throwing_resolver : smtp::dns::resolver {
+  reply<smtp::ip_address> a(std::string) override { throw std::runtime_error("out of order"); }
+  reply<smtp::ip_address> aaaa(std::string) override { throw 1; }
+  reply<smtp::dns::mx_record> mx(std::string) override { throw 1; }
+  reply<std::string> txt(std::string) override { throw 1; }
+  reply<std::string> ptr(smtp::ip_address) override { throw 1; }
+  reply<smtp::dns::tlsa_record> tlsa(std::string) override { throw 1; }
+};
+
 TEST(Lookups, TakeAnExceptionForAFailure) {
-  struct throwing final : smtp::dns::resolver {
-    asio::awaitable<smtp::dns::answer<smtp::ip_address>> a(std::string) override {
-      throw std::runtime_error("out of order");
-    }
-    asio::awaitable<smtp::dns::answer<smtp::ip_address>> aaaa(std::string) override { throw 1; }
-    asio::awaitable<smtp::dns::answer<smtp::dns::mx_record>> mx(std::string) override { throw 1; }
-    asio::awaitable<smtp::dns::answer<std::string>> txt(std::string) override { throw 1; }
-    asio::awaitable<smtp::dns::answer<std::string>> ptr(smtp::ip_address) override { throw 1; }
-    asio::awaitable<smtp::dns::answer<smtp::dns::tlsa_record>> tlsa(std::string) override {
-      throw 1;
-    }
-  } dns;
+  throwing_resolver dns;
   const auto search = [](lookups& l) -> std::optional<std::string> {
     const auto* v4 = l.a("a.test");
     const auto* mx = l.mx("a.test");
@@ -221,6 +222,18 @@ TEST(Lookups, TakeAnExceptionForAFailure) {
   };
   asio::io_context io(1);
   EXPECT_EQ(testing::run(io, search_for<std::string>(dns, search)), "out of order, an exception");
+}
+
+TEST(Lookups, AnAnswerOfAnotherTypeIsNone) {
+  struct confused final : throwing_resolver {
+    std::optional<smtp::dns::any_answer> known(const smtp::dns::question&) override {
+      return smtp::dns::no_such_name(smtp::dns::record_type::tlsa);
+    }
+  } dns;
+  lookups l(dns);
+  const auto* texts = l.txt("a.test");
+  ASSERT_NE(texts, nullptr);
+  EXPECT_EQ(texts->failure(), smtp::dns::failure::other);
 }
 
 TEST(Lookups, GoWithTheirExecutor) {

@@ -45,8 +45,9 @@ GATEPOST_DECL key_fetch::key_fetch(const asio::any_io_executor& executor,
     : state_(std::make_shared<state>(executor, resolver, std::move(names))) {
   for (std::size_t i = 0; i < state_->names.size(); ++i) {
     const auto known = resolver.known({state_->names[i], smtp::dns::record_type::txt});
-    if (known) {
-      state_->answers[i] = std::get<smtp::dns::answer<std::string>>(*known);
+    const auto* texts = known ? std::get_if<smtp::dns::answer<std::string>>(&*known) : nullptr;
+    if (texts != nullptr) {
+      state_->answers[i] = *texts;
       --state_->open;
       continue;
     }

@@ -133,15 +133,13 @@ GATEPOST_DECL asio::awaitable<void> check::look_up(std::shared_ptr<evaluator> e)
 GATEPOST_DECL bool check::prepare(context& ctx, const asio::any_io_executor&) {
   if (!looks_at(ctx.facts())) return true;
   auto& mine = ctx.transaction_notes().own<kept>(this);
-  if (ctx.stage() == smtp::stage::header_end) {
-    mine.begun = begin(ctx);
-    mine.prepared = true;
-  } else if (mine.begun) {
-    judge_all(*mine.begun, gather(ctx.transaction_notes()));
-  }
-  if (!mine.begun) return true;
+  const bool header_end = ctx.stage() == smtp::stage::header_end;
+  if (header_end) mine.prepared = begin(ctx);
+  const std::shared_ptr<work>& w = header_end ? mine.prepared : mine.begun;
+  if (!w) return true;
+  if (!header_end) judge_all(*w, gather(ctx.transaction_notes()));
   bool all = true;
-  for (const std::shared_ptr<evaluator>& e : mine.begun->each) all = !look_up_known(*e) && all;
+  for (const std::shared_ptr<evaluator>& e : w->each) all = !look_up_known(*e) && all;
   return all;
 }
 
@@ -155,8 +153,8 @@ GATEPOST_DECL void check::judge_all(work& w, const identifiers& found) const {
 GATEPOST_DECL asio::awaitable<verdict> check::on_header_end(context& ctx) {
   if (!looks_at(ctx.facts())) co_return verdict::pass();
   auto& mine = ctx.transaction_notes().own<kept>(this);
-  if (!std::exchange(mine.prepared, false)) mine.begun = begin(ctx);
-  const std::shared_ptr<work> w = mine.begun;
+  const std::shared_ptr<work> w = mine.prepared ? std::move(mine.prepared) : begin(ctx);
+  mine.begun = w;
   if (w->each.empty() && options_.on_odd_from != odd_from::ignore)
     co_return verdict::refuse(detail::odd_from_reply);
   for (const std::shared_ptr<evaluator>& e : w->each) co_await look_up(e);

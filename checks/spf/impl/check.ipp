@@ -121,7 +121,7 @@ GATEPOST_DECL bool check::needs_mail(const context& ctx, const seen_client& who)
 GATEPOST_DECL bool check::prepare(context& ctx, const asio::any_io_executor& executor) {
   const seen_client who = options_.client.find(ctx.facts());
   // What one field of the message tells is evaluated when it is read.
-  if (ctx.stage() == smtp::stage::header_end) return who.knowledge != client_knowledge::later;
+  if (ctx.stage() == smtp::stage::header_end) return !options_.client.judged_at(ctx);
   if (!who.known()) return true;
   const bool helo = ctx.stage() == smtp::stage::helo;
   if (!helo && !needs_mail(ctx, who)) return true;
@@ -150,8 +150,7 @@ GATEPOST_DECL asio::awaitable<verdict> check::on_mail(context& ctx) {
 }
 
 GATEPOST_DECL asio::awaitable<verdict> check::on_header_end(context& ctx) {
-  if (options_.client.find(ctx.facts()).knowledge != client_knowledge::later)
-    co_return verdict::pass();
+  if (!options_.client.judged_at(ctx)) co_return verdict::pass();
   const auto executor = co_await asio::this_coro::executor;
   seen_client who = options_.client.find(ctx);
   if (!who.known()) co_return verdict::pass();

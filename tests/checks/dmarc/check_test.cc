@@ -72,6 +72,30 @@ TEST_F(DmarcCheck, Refuses) {
   EXPECT_TRUE(send({}, spf("example.com")).passes());
 }
 
+// Lets everything through at the end of the header.
+class trusting final : public checks::check {
+ public:
+  std::string_view name() const override { return "trusting"; }
+  bool waits(smtp::stage) const override { return false; }
+  asio::awaitable<verdict> on_header_end(context&) override { co_return verdict::accept(); }
+};
+
+// Whoever else is in its group, and decides: what was prepared is not what was asked for.
+TEST_F(DmarcCheck, SaysNothingOfAMessageThatIsAcceptedBefore) {
+  dns_.add_txt("_dmarc.example.com", {"v=DMARC1; p=reject"});
+  for (const bool at_hand : {false, true}) {
+    dns_.at_hand(at_hand);
+    trial t;
+    auto both = t.chain().concurrently();
+    both.add<trusting>(trial::patient());
+    both.add<check>(trial::patient(), dns_);
+    t.facts().client.address = *smtp::parse_ip_address("192.0.2.7");
+    t.mail("<a@bounce.example>");
+    t.rcpt("<b@example.org>");
+    EXPECT_TRUE(t.message("From: a@example.com\r\n\r\nx\r\n").passes()) << at_hand;
+  }
+}
+
 TEST_F(DmarcCheck, WritesItsResult) {
   dns_.add_txt("_dmarc.example.com", {"v=DMARC1; p=quarantine"});
   auto v = send({}, spf("example.com"));
