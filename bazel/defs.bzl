@@ -69,6 +69,7 @@ def gatepost_benchmark(name, deps = [], **kwargs):
         srcs = ["%s.cc" % name],
         testonly = True,
         deps = deps + ["@benchmark//:benchmark_main"],
+        tags = ["bench"],
         **kwargs
     )
 
