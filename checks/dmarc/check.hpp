@@ -57,7 +57,8 @@ struct trusted_forwarder {
 struct check_options {
   dmarc::regime regime = regime::rfc9989;
 
-  // For rfc7489, where it cannot be missing.
+  // For rfc7489, where it cannot be missing; and for reports, whose bounds are each owner's own: he
+  // has what is below a registered domain (policy_of()).
   std::shared_ptr<const public_suffix_list> suffixes = {};
 
   treatment on_reject = treatment::refuse;

@@ -6,7 +6,7 @@
 //
 //     destinations d(policy);
 //     while (const auto q = d.next()) d.answer(ask(*q));
-//     for (const report_uri& to : d.verified(file.size())) ...
+//     for (const report_uri& to : d.verified(encoded_octets(file))) ...
 #ifndef GATEPOST_CHECKS_DMARC_DESTINATIONS_HPP
 #define GATEPOST_CHECKS_DMARC_DESTINATIONS_HPP
 
@@ -48,8 +48,9 @@ class destinations {
   GATEPOST_DECL void answer(const smtp::dns::answer<std::string>& records);
 
   const std::vector<report_uri>& verified() const { return verified_; }
-  // Those of them that take a report of that many octets: the gzipped file (RFC 7489 §6.2: what the
-  // message carries, not the message).
+  // Those of them that take a report of that many octets: the file as the message carries it,
+  // gzipped and in base64 (RFC 7489 §7.2.1: after compression and after any encoding);
+  // encoded_octets().
   GATEPOST_DECL std::vector<report_uri> verified(std::uint64_t octets) const;
   // Some address could not be verified because the DNS did not answer: try again later.
   bool incomplete() const { return incomplete_; }

@@ -46,7 +46,7 @@ struct report_uri {
   std::string address = {};      // of a mailto: URI, decoded; empty: another scheme
   std::uint64_t max_octets = 0;  // RFC 7489 §6.2 "!10m"; 0: none. RFC 9989 lets it be ignored
 
-  // Whether it wants a report of that many octets, as the file that is sent.
+  // Whether it wants a report of that many octets, compressed and encoded (RFC 7489 §7.2.1).
   bool takes(std::uint64_t octets) const { return max_octets == 0 || octets <= max_octets; }
 
   friend bool operator==(const report_uri&, const report_uri&) = default;

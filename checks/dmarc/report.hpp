@@ -15,6 +15,7 @@
 
 #include "checks/dmarc/evaluate.hpp"
 #include "checks/dmarc/identifiers.hpp"
+#include "checks/dmarc/public_suffix.hpp"
 #include "checks/dmarc/record.hpp"
 #include "smtp/config.hpp"
 #include "smtp/ip.hpp"
@@ -30,6 +31,9 @@ struct report_policy {
   std::string domain;  // the DMARC Policy Domain: where the record was found
   dmarc::regime regime = regime::rfc9989;
   dmarc::record published = {};
+  // Whose domain it is, for the bounds of a store: all that one owner has under his registered
+  // domain counts together. Empty: the domain stands for itself.
+  std::string organization = {};
 
   friend bool operator==(const report_policy&, const report_policy&) = default;
 };
@@ -60,7 +64,7 @@ struct counted_row {
 struct report {
   report_policy policy;
   std::chrono::sys_seconds begin = {};
-  std::chrono::sys_seconds end = {};
+  std::chrono::sys_seconds end = {};  // behind begin; else its period is not over
   std::vector<counted_row> rows = {};
   std::uint64_t dropped = 0;  // messages of rows for which there was no room
 
@@ -70,12 +74,19 @@ struct report {
 // Whether the message belongs into a report: DMARC applied, and somebody asked for reports.
 GATEPOST_DECL bool reportable(const evaluation& e);
 
-// Only where reportable(e).
-GATEPOST_DECL report_policy policy_of(const evaluation& e, dmarc::regime regime);
+// Only where reportable(e). The organization is the registered domain by the list. Without a list
+// it is the last two labels, so that all of co.uk is one. It is not the Organizational Domain of
+// the evaluation: there a wildcard record with psd=n makes every name one (RFC 9989 §4.10.2).
+GATEPOST_DECL report_policy policy_of(const evaluation& e, dmarc::regime regime,
+                                      const public_suffix_list* suffixes = nullptr);
 
 // The row of one message. Of too many signatures the best ones are kept (RFC 9990 §3.1.3).
 GATEPOST_DECL report_row row_of(const evaluation& e, const identifiers& found,
                                 const smtp::ip_address& source, std::string_view envelope_from);
+
+// The memory that it takes, as an estimate from above.
+GATEPOST_DECL std::size_t memory_of(const report_policy& p);
+GATEPOST_DECL std::size_t memory_of(const report_row& row);
 
 // A number that is the same for equal rows with the same hash.
 GATEPOST_DECL std::size_t hash_of(const report_row& row, const smtp::seeded_hash& hash);

@@ -1,17 +1,23 @@
-// Keeps what goes into aggregate reports until they are due.
+// Keeps what goes into aggregate reports: counts it, closes what is due, and has it until it was
+// handed on.
 //
-// memory_report_store counts in memory, within bounds, and can be written to a file and read again,
-// so that a restart loses nothing. Thread-safe.
+// memory_report_store keeps all of it in memory, within bounds, and writes it to a file and reads
+// it again, so that neither a restart nor a crash loses what was saved. Thread-safe.
 //
 //     memory_report_store store;
 //     store.add(policy, row, now);
-//     for (report& r : store.take(now, 24h)) send(r);
+//     for (const auto id : store.close(now, 24h)) {
+//       if (send(*store.closed(id))) store.settle(id);
+//     }
 #ifndef GATEPOST_CHECKS_DMARC_REPORT_STORE_HPP
 #define GATEPOST_CHECKS_DMARC_REPORT_STORE_HPP
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -26,74 +32,120 @@
 
 namespace gatepost::checks::dmarc {
 
+namespace detail {
+class report_encoder;
+}
+
+// Where messages are counted.
 class report_store {
  public:
   virtual ~report_store() = default;
 
   // Counts one message. Called for each message, from any thread.
   virtual void add(const report_policy& policy, report_row row, std::chrono::sys_seconds now) = 0;
-
-  // The reports whose period is over, at `now`: of domains whose first message came `interval` ago
-  // or earlier. They are the caller's from then on.
-  virtual std::vector<report> take(std::chrono::sys_seconds now, std::chrono::seconds interval) = 0;
 };
 
+// What has no room is counted as dropped: by a report on its domain that is still counting, which
+// tells the number (RFC 9990 §3.1.5), else by the store.
 struct report_limits {
-  // Domains (and policies of one domain) between two reports. A domain that asks for reports and
-  // sends nothing but spam costs as much as any other.
-  std::size_t reports = 20000;
-  // Rows of one report: sources and outcomes. A row has about 500 octets, a report of that many
-  // 200 KiB gzipped.
-  std::size_t rows = 5000;
-  // Rows of all reports together; what would be more is only counted.
-  std::size_t all_rows = 200000;
-  // Of a file that is read: no row can take more.
-  std::size_t text_octets = 64u << 10;
+  // Memory of all reports, as estimated from above; those that are closed count until they are
+  // settled. Strangers choose most of it: a policy may have 35 KiB and a row 6. 64 MiB are about
+  // 20000 domains with three sources each, or 90000 sources of one.
+  std::size_t octets = 64u << 20;
+  // The same, of one organization (report_policy::organization), so that some who are many or
+  // whose rows are large leave room for others. 10000 usual rows.
+  std::size_t octets_per_organization = 8u << 20;
+  // Reports of one organization. One wildcard in its DNS gives it as many domains, each with a
+  // policy of its own, as somebody has names for; large ones have a few dozen records.
+  std::size_t reports_per_organization = 200;
+  // Reports of one domain. A changed policy begins another one; two or three are before and after
+  // a change, and some more is for who is trying things out. Past it messages are counted in the
+  // last one (RFC 9990 §3.3 allows such a mix).
+  std::size_t reports_per_domain = 4;
 };
 
 class memory_report_store final : public report_store {
  public:
   explicit memory_report_store(report_limits limits = {}) : limits_(limits) {}
 
+  // A message with another policy than the last one of its domain ends that one's period. No two
+  // periods of a domain overlap or are the same (RFC 9990 §3.1.1.4, §3.5.1).
   GATEPOST_DECL void add(const report_policy& policy, report_row row,
                          std::chrono::sys_seconds now) override;
-  GATEPOST_DECL std::vector<report> take(std::chrono::sys_seconds now,
-                                         std::chrono::seconds interval) override;
 
-  // Messages that found no room, in no report at all.
+  // Ends, at `now`, the periods that began `interval` ago or earlier. Gives all that are due by
+  // that and not settled, the oldest first; an id is good for this object's life.
+  GATEPOST_DECL std::vector<std::uint64_t> close(std::chrono::sys_seconds now,
+                                                 std::chrono::seconds interval);
+
+  // One whose period is over; it never changes, and has a row at least (RFC 9990 §3.1.1.2).
+  // nullptr: there is none.
+  GATEPOST_DECL std::shared_ptr<const report> closed(std::uint64_t id) const;
+
+  // It was handed on, or nobody wants it: it is forgotten.
+  GATEPOST_DECL void settle(std::uint64_t id) noexcept;
+
+  // Grows with every change: whether there is something to save.
+  GATEPOST_DECL std::uint64_t changes() const;
+
+  // Messages that found no room in any report.
   GATEPOST_DECL std::uint64_t dropped() const;
 
-  // Writes everything to a file, which is there as a whole or not at all: a new one is written,
-  // synced and renamed.
+  // Writes everything to a file, which is there as a whole or not at all. Waits for the disk; add()
+  // goes on meanwhile, and what it counts may be written or not.
   GATEPOST_DECL std::error_code save(const std::filesystem::path& file) const;
 
-  // Adds what a file has to what is there. An error: nothing was added (the file is absent, damaged
-  // or of another version).
+  // Takes in what a file has, into a store that is new. An error: nothing was taken in.
+  // no_such_file_or_directory: there is no file. illegal_byte_sequence: save() of this version has
+  // not written it, or it is damaged.
   GATEPOST_DECL std::error_code load(const std::filesystem::path& file);
 
  private:
   struct entry {
-    report collected;
+    std::shared_ptr<report> collected;
+    bool open = true;  // it counts; else it never changes
     std::unordered_multimap<std::size_t, std::size_t> index = {};  // of the rows, by hash
+    std::size_t octets = 0;
+  };
+  struct account {
+    std::size_t reports = 0;
+    std::size_t octets = 0;
+  };
+  struct domain_state {
+    entry* open = nullptr;
+    std::size_t reports = 0;
+    std::chrono::sys_seconds end = {};  // of the last period that is over
   };
 
-  entry* entry_of(const report_policy& policy, std::chrono::sys_seconds begin);
-  void count(entry& e, report_row row, std::uint64_t times);
+  domain_state state_of(const std::string& domain);
+  bool has_room(const report_policy& p, std::size_t octets, std::size_t reports) const;
+  entry* entry_for(const report_policy& policy, std::size_t octets, std::chrono::sys_seconds now);
+  entry& begin_report(const report_policy& policy, std::chrono::sys_seconds begin);
+  void count(entry& e, counted_row row, std::size_t hash, std::size_t octets);
+  void charge(entry& e, std::size_t octets);
+  void end_period(entry& e, std::chrono::sys_seconds now);
+  void restore(report r);
+  std::vector<std::uint64_t> all_ids() const;
+  void encode(std::uint64_t id, detail::report_encoder& out) const;
 
-  report_limits limits_;
-  mutable std::mutex mutex_;
-  // By domain. Strangers choose the domains, and most of a row.
-  std::unordered_multimap<std::string, entry, smtp::seeded_hash> entries_;
+  const report_limits limits_;
+  // Of the rows, which strangers choose.
   const smtp::seeded_hash row_hash_;
-  std::size_t rows_ = 0;
+  mutable std::mutex mutex_;
+  std::map<std::uint64_t, entry> entries_;  // by id
+  // Ids by domain, and what organizations have. Strangers choose both names.
+  std::unordered_multimap<std::string, std::uint64_t, smtp::seeded_hash> domains_;
+  std::unordered_map<std::string, account, smtp::seeded_hash> organizations_;
+  std::size_t octets_ = 0;
+  std::uint64_t next_id_ = 1;
   std::uint64_t dropped_ = 0;
+  std::uint64_t changes_ = 0;
 };
 
 // Reports as octets, for stores that keep them elsewhere. Versioned; nothing where the text was not
 // written by write_reports() of this version.
 GATEPOST_DECL std::string write_reports(const std::vector<report>& reports);
-GATEPOST_DECL std::optional<std::vector<report>> read_reports(std::string_view text,
-                                                              const report_limits& limits = {});
+GATEPOST_DECL std::optional<std::vector<report>> read_reports(std::string_view text);
 
 }  // namespace gatepost::checks::dmarc
 

@@ -9,6 +9,7 @@
 #define GATEPOST_CHECKS_DMARC_REPORT_XML_HPP
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -40,6 +41,9 @@ GATEPOST_DECL std::string report_file_name(const report& r, const report_sender&
 // RFC 1952, without name and time, so that the same text gives the same octets. Nothing: zlib
 // failed, which is lack of memory.
 GATEPOST_DECL std::optional<std::string> gzip(std::string_view text);
+
+// What the file has in the message: base64, in lines.
+GATEPOST_DECL std::size_t encoded_octets(std::string_view gzipped);
 
 // The message that carries a report: header, a line for people, the file. Lines end with CRLF.
 GATEPOST_DECL std::string write_report_message(const report& r, const report_sender& sender,

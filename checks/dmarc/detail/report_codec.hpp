@@ -2,11 +2,13 @@
 #ifndef GATEPOST_CHECKS_DMARC_DETAIL_REPORT_CODEC_HPP
 #define GATEPOST_CHECKS_DMARC_DETAIL_REPORT_CODEC_HPP
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "checks/dmarc/report.hpp"
@@ -14,7 +16,12 @@
 
 namespace gatepost::checks::dmarc::detail {
 
-inline constexpr std::string_view report_magic = "gatepost dmarc reports 1\n";
+inline constexpr std::string_view report_magic = "gatepost dmarc reports 2\n";
+
+struct period {
+  std::chrono::sys_seconds begin;
+  std::chrono::sys_seconds end;
+};
 
 // Of one octet.
 inline constexpr unsigned bad_policy_bit = 1, bad_np_bit = 2;
@@ -38,22 +45,36 @@ class report_encoder {
     for (const T& one : all) each(one);
   }
 
+  // Begins a text, which end() ends; between the two are reports.
+  void begin() { text(report_magic); }
+  void end() { choice(0); }
+
+  // The report; that many rows follow it.
+  void put_head(const report_policy& policy, const period& when, std::uint64_t dropped,
+                std::size_t rows) {
+    choice(1);
+    put(policy);
+    number(static_cast<std::uint64_t>(when.begin.time_since_epoch().count()));
+    number(static_cast<std::uint64_t>(when.end.time_since_epoch().count()));
+    number(dropped);
+    number(rows);
+  }
+  void put(const counted_row& row) {
+    number(row.count);
+    put(row.row);
+  }
   void put(const report& r) {
-    put(r.policy);
-    number(static_cast<std::uint64_t>(r.begin.time_since_epoch().count()));
-    number(static_cast<std::uint64_t>(r.end.time_since_epoch().count()));
-    number(r.dropped);
-    list(r.rows, [this](const counted_row& row) {
-      number(row.count);
-      put(row.row);
-    });
+    put_head(r.policy, {r.begin, r.end}, r.dropped, r.rows.size());
+    for (const counted_row& row : r.rows) put(row);
   }
 
-  std::string take() { return std::move(out_); }
+  std::size_t size() const { return out_.size(); }
+  std::string take() { return std::exchange(out_, {}); }
 
  private:
   void put(const report_policy& p) {
     text(p.domain);
+    text(p.organization);
     choice(p.regime);
     const dmarc::record& r = p.published;
     for (const auto& tag : {r.p, r.sp, r.np}) choice(tag ? static_cast<int>(*tag) + 1 : 0);
@@ -105,7 +126,9 @@ class report_encoder {
 // Once something is wrong, all that is read is empty and good() stays false.
 class report_decoder {
  public:
-  report_decoder(std::string_view text, std::size_t max_text) : in_(text), max_text_(max_text) {}
+  explicit report_decoder(std::string_view text) : in_(text) {
+    good_ = this->text() == report_magic;
+  }
 
   bool good() const { return good_; }
   bool at_end() const { return in_.empty(); }
@@ -119,7 +142,7 @@ class report_decoder {
   }
   std::string text() {
     const std::uint64_t size = number();
-    if (size > max_text_) good_ = false;
+    if (size > in_.size()) good_ = false;
     return std::string(take(good_ ? static_cast<std::size_t>(size) : 0));
   }
   template <class E>
@@ -138,13 +161,13 @@ class report_decoder {
     for (std::uint64_t i = 0; i < n && good_; ++i) each();
   }
 
-  report read_report(std::size_t max_rows) {
+  report read_report() {
     report r;
     r.policy = read_policy();
     r.begin = std::chrono::sys_seconds(std::chrono::seconds(number() & max_time));
     r.end = std::chrono::sys_seconds(std::chrono::seconds(number() & max_time));
     r.dropped = number();
-    list(max_rows, [&] {
+    list(in_.size(), [&] {
       counted_row row;
       row.count = number();
       row.row = read_row();
@@ -173,6 +196,7 @@ class report_decoder {
   report_policy read_policy() {
     report_policy p;
     p.domain = text();
+    p.organization = text();
     p.regime = choice(regime::rfc7489);
     dmarc::record& r = p.published;
     for (auto* tag : {&r.p, &r.sp, &r.np}) *tag = read_tag();
@@ -235,7 +259,6 @@ class report_decoder {
   static constexpr std::size_t max_problems = max_record_octets;
 
   std::string_view in_;
-  std::size_t max_text_;
   bool good_ = true;
 };
 

@@ -221,7 +221,7 @@ GATEPOST_DECL void check::count(const context& ctx, const identifiers& found, ev
     e.override_by(override_type::local_policy, "not refused, but held or marked",
                   policy::quarantine);
   const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-  options_.reports->add(policy_of(e, options_.regime),
+  options_.reports->add(policy_of(e, options_.regime, options_.suffixes.get()),
                         row_of(e, found, ctx.facts().client.address,
                                ctx.envelope().reverse_path().canonical_domain()),
                         now);

@@ -2,6 +2,7 @@
 #define GATEPOST_CHECKS_DMARC_IMPL_REPORT_IPP
 
 #include "checks/dmarc/report.hpp"
+#include "checks/dmarc/tree_walk.hpp"
 
 namespace gatepost::checks::dmarc {
 namespace detail {
@@ -14,6 +15,11 @@ inline int signature_rank(const authenticated_dkim& s, const identifier_alignmen
   return aligned != nullptr && aligned->result == mechanism_result::pass ? 1 : 2;
 }
 
+// What a text has outside its object, with what the heap adds.
+inline std::size_t memory_of(const std::string& text) {
+  return text.capacity() <= std::string().capacity() ? 0 : text.capacity() + 1 + 16;
+}
+
 }  // namespace detail
 
 GATEPOST_DECL bool reportable(const evaluation& e) {
@@ -22,8 +28,37 @@ GATEPOST_DECL bool reportable(const evaluation& e) {
          (e.result == result::pass || e.result == result::fail);
 }
 
-GATEPOST_DECL report_policy policy_of(const evaluation& e, dmarc::regime regime) {
-  return {.domain = e.record_domain, .regime = regime, .published = *e.record};
+GATEPOST_DECL report_policy policy_of(const evaluation& e, dmarc::regime regime,
+                                      const public_suffix_list* suffixes) {
+  report_policy p{.domain = e.record_domain, .regime = regime, .published = *e.record};
+  p.organization = suffixes != nullptr ? suffixes->registrable_domain(p.domain).value_or(p.domain)
+                                       : std::string(last_labels(p.domain, 2));
+  return p;
+}
+
+GATEPOST_DECL std::size_t memory_of(const report_policy& p) {
+  using detail::memory_of;
+  const dmarc::record& r = p.published;
+  std::size_t octets = sizeof p + memory_of(p.domain) + memory_of(p.organization);
+  octets += memory_of(r.fo_text) + r.problems.capacity() * sizeof(std::string);
+  for (const std::string& problem : r.problems) octets += memory_of(problem);
+  for (const auto* uris : {&r.rua, &r.ruf}) {
+    octets += uris->capacity() * sizeof(report_uri);
+    for (const report_uri& uri : *uris) octets += memory_of(uri.uri) + memory_of(uri.address);
+  }
+  return octets;
+}
+
+GATEPOST_DECL std::size_t memory_of(const report_row& row) {
+  using detail::memory_of;
+  std::size_t octets = sizeof row + memory_of(row.header_from) + memory_of(row.envelope_from);
+  octets += row.reasons.capacity() * sizeof(override_reason);
+  for (const override_reason& reason : row.reasons) octets += memory_of(reason.comment);
+  octets += row.dkim.capacity() * sizeof(authenticated_dkim);
+  for (const authenticated_dkim& s : row.dkim)
+    octets += memory_of(s.domain) + memory_of(s.selector);
+  if (row.spf) octets += memory_of(row.spf->domain);
+  return octets;
 }
 
 GATEPOST_DECL report_row row_of(const evaluation& e, const identifiers& found,

@@ -6,119 +6,213 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
-#include <iterator>
+#include <cstddef>
 #include <utility>
 
 #include "checks/dmarc/detail/report_codec.hpp"
 #include "checks/dmarc/report_store.hpp"
+#include "smtp/detail/owned_fd.hpp"
+#include "smtp/detail/whole_file.hpp"
 
 namespace gatepost::checks::dmarc {
 namespace detail {
 
-inline std::error_code system_error() { return {errno, std::generic_category()}; }
+// The nodes of tables that an entry and a row have, their keys included.
+inline constexpr std::size_t entry_overhead = 1024;
+inline constexpr std::size_t row_overhead = 64;
 
-inline std::error_code write_all(int file, std::string_view octets) {
-  while (!octets.empty()) {
-    const auto n = ::write(file, octets.data(), octets.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return system_error();
-    octets.remove_prefix(static_cast<std::size_t>(n));
-  }
-  if (::fsync(file) != 0) return system_error();
-  return {};
+// Rows of an open report that are copied while add() waits.
+inline constexpr std::size_t rows_at_a_time = 256;
+// What save() has in memory.
+inline constexpr std::size_t save_buffer = 256u << 10;
+
+// Vectors grow by doubling.
+inline std::size_t charge_of(const report_row& row) {
+  return memory_of(row) + sizeof(counted_row) + row_overhead;
 }
 
-// The file's name is durable only when its folder is.
-inline std::error_code sync_folder(const std::filesystem::path& file) {
-  const auto folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
-  const int opened = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (opened < 0) return system_error();
-  const std::error_code failed = ::fsync(opened) != 0 ? system_error() : std::error_code();
-  ::close(opened);
-  return failed;
+inline std::error_code read_whole_file(const std::filesystem::path& file, std::string& into) {
+  const smtp::detail::owned_fd opened(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!opened) return {errno, std::generic_category()};
+  char part[1u << 16];
+  for (;;) {
+    const auto n = ::read(opened.get(), part, sizeof part);
+    if (n == 0) return {};
+    if (n > 0) into.append(part, static_cast<std::size_t>(n));
+    if (n < 0 && errno != EINTR) return {errno, std::generic_category()};
+  }
 }
 
-inline std::error_code replace_file(const std::filesystem::path& file, std::string_view octets) {
-  std::filesystem::path fresh = file;
-  fresh += ".new";
-  const int opened = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (opened < 0) return system_error();
-  std::error_code failed = write_all(opened, octets);
-  if (::close(opened) != 0 && !failed) failed = system_error();
-  if (!failed) std::filesystem::rename(fresh, file, failed);
-  if (failed) {
-    ::unlink(fresh.c_str());
-    return failed;
-  }
-  return sync_folder(file);
+inline const std::string& organization_of(const report_policy& p) {
+  return p.organization.empty() ? p.domain : p.organization;
+}
+
+// Whether it is due. One that begins far ahead is of a clock that was wrong.
+inline bool is_due(const report& r, std::chrono::sys_seconds now, std::chrono::seconds interval) {
+  return std::chrono::abs(now - r.begin) >= interval;
 }
 
 }  // namespace detail
 
+// --- Counting ------------------------------------------------------------------------------------
+
 GATEPOST_DECL void memory_report_store::add(const report_policy& policy, report_row row,
                                             std::chrono::sys_seconds now) {
-  const std::lock_guard lock(mutex_);
-  entry* e = entry_of(policy, now);
-  if (e == nullptr) {
-    ++dropped_;
-    return;
-  }
-  e->collected.begin = std::min(e->collected.begin, now);
-  count(*e, std::move(row), 1);
-}
-
-// nullptr: there is no room for one more.
-GATEPOST_DECL memory_report_store::entry* memory_report_store::entry_of(
-    const report_policy& policy, std::chrono::sys_seconds begin) {
-  const auto [first, last] = entries_.equal_range(policy.domain);
-  for (auto it = first; it != last; ++it)
-    if (it->second.collected.policy == policy) return &it->second;
-  if (entries_.size() >= limits_.reports) return nullptr;
-  entry fresh;
-  fresh.collected.policy = policy;
-  fresh.collected.begin = fresh.collected.end = begin;
-  return &entries_.emplace(policy.domain, std::move(fresh))->second;
-}
-
-GATEPOST_DECL void memory_report_store::count(entry& e, report_row row, std::uint64_t times) {
-  auto& rows = e.collected.rows;
   const std::size_t hash = hash_of(row, row_hash_);
+  const std::size_t octets = detail::charge_of(row);
+  const std::lock_guard lock(mutex_);
+  ++changes_;
+  entry* const e = entry_for(policy, octets, now);
+  if (e == nullptr)
+    ++dropped_;
+  else
+    count(*e, {std::move(row), 1}, hash, octets);
+}
+
+GATEPOST_DECL memory_report_store::domain_state memory_report_store::state_of(
+    const std::string& domain) {
+  domain_state state;
+  const auto [first, last] = domains_.equal_range(domain);
+  for (auto it = first; it != last; ++it) {
+    entry& e = entries_.find(it->second)->second;
+    ++state.reports;
+    if (e.open)
+      state.open = &e;
+    else
+      state.end = std::max(state.end, e.collected->end);
+  }
+  return state;
+}
+
+GATEPOST_DECL bool memory_report_store::has_room(const report_policy& p, std::size_t octets,
+                                                 std::size_t reports) const {
+  const auto found = organizations_.find(detail::organization_of(p));
+  const account has = found == organizations_.end() ? account() : found->second;
+  return octets_ + octets <= limits_.octets &&
+         has.octets + octets <= limits_.octets_per_organization &&
+         has.reports + reports <= limits_.reports_per_organization;
+}
+
+// The one that counts the message; nullptr: none does. `octets`: of its row.
+GATEPOST_DECL memory_report_store::entry* memory_report_store::entry_for(
+    const report_policy& policy, std::size_t octets, std::chrono::sys_seconds now) {
+  const domain_state domain = state_of(policy.domain);
+  if (domain.open != nullptr &&
+      (domain.open->collected->policy == policy || domain.reports >= limits_.reports_per_domain))
+    return domain.open;
+  if (!has_room(policy, memory_of(policy) + detail::entry_overhead + octets, 1)) return domain.open;
+  std::chrono::sys_seconds begin = std::max(now, domain.end);
+  if (domain.open != nullptr) {
+    end_period(*domain.open, begin);
+    begin = domain.open->collected->end;
+  }
+  return &begin_report(policy, begin);
+}
+
+GATEPOST_DECL memory_report_store::entry& memory_report_store::begin_report(
+    const report_policy& policy, std::chrono::sys_seconds begin) {
+  entry fresh;
+  fresh.collected = std::make_shared<report>();
+  fresh.collected->policy = policy;
+  fresh.collected->begin = fresh.collected->end = begin;
+  account& organization = organizations_[detail::organization_of(policy)];
+  // No memory for one of the two: there is neither.
+  auto entered = entries_.insert_or_assign(next_id_, std::move(fresh)).first;
+  try {
+    domains_.emplace(policy.domain, next_id_);
+  } catch (...) {
+    entries_.erase(entered);
+    throw;
+  }
+  ++next_id_;
+  ++organization.reports;
+  charge(entered->second, memory_of(policy) + detail::entry_overhead);
+  return entered->second;
+}
+
+GATEPOST_DECL void memory_report_store::charge(entry& e, std::size_t octets) {
+  e.octets += octets;
+  octets_ += octets;
+  organizations_[detail::organization_of(e.collected->policy)].octets += octets;
+}
+
+GATEPOST_DECL void memory_report_store::count(entry& e, counted_row row, std::size_t hash,
+                                              std::size_t octets) {
+  auto& rows = e.collected->rows;
   const auto [first, last] = e.index.equal_range(hash);
   for (auto it = first; it != last; ++it) {
-    if (!(rows[it->second].row == row)) continue;
-    rows[it->second].count += times;
+    if (!(rows[it->second].row == row.row)) continue;
+    rows[it->second].count += row.count;
     return;
   }
-  if (rows.size() >= limits_.rows || rows_ >= limits_.all_rows) {
-    e.collected.dropped += times;
+  if (!has_room(e.collected->policy, octets, 0)) {
+    e.collected->dropped += row.count;
     return;
   }
-  e.index.emplace(hash, rows.size());
-  rows.push_back({std::move(row), times});
-  ++rows_;
+  rows.push_back(std::move(row));
+  charge(e, octets);
+  e.index.emplace(hash, rows.size() - 1);
 }
 
-GATEPOST_DECL std::vector<report> memory_report_store::take(std::chrono::sys_seconds now,
-                                                            std::chrono::seconds interval) {
-  std::vector<report> due;
+// --- Closing -------------------------------------------------------------------------------------
+
+// A second at least: the same begin and end would be the same Report-ID (RFC 9990 §3.5.1).
+GATEPOST_DECL void memory_report_store::end_period(entry& e, std::chrono::sys_seconds now) {
+  e.collected->end = std::max(now, e.collected->begin + std::chrono::seconds(1));
+  e.open = false;
+  e.index.clear();
+  ++changes_;
+}
+
+GATEPOST_DECL std::vector<std::uint64_t> memory_report_store::all_ids() const {
+  std::vector<std::uint64_t> ids;
   const std::lock_guard lock(mutex_);
-  for (auto it = entries_.begin(); it != entries_.end();) {
-    report& r = it->second.collected;
-    if (now - r.begin < interval) {
-      ++it;
-      continue;
-    }
-    r.end = now;
-    rows_ -= r.rows.size();
-    due.push_back(std::move(r));
-    it = entries_.erase(it);
-  }
-  std::sort(due.begin(), due.end(), [](const report& a, const report& b) {
-    return a.policy.domain != b.policy.domain ? a.policy.domain < b.policy.domain
-                                              : a.begin < b.begin;
+  ids.reserve(entries_.size());
+  for (const auto& [id, e] : entries_) ids.push_back(id);
+  return ids;
+}
+
+// One after the other, so that add() never waits for long.
+GATEPOST_DECL std::vector<std::uint64_t> memory_report_store::close(std::chrono::sys_seconds now,
+                                                                    std::chrono::seconds interval) {
+  std::vector<std::uint64_t> ids = all_ids();
+  std::erase_if(ids, [&](std::uint64_t id) {
+    const std::lock_guard lock(mutex_);
+    const auto found = entries_.find(id);
+    if (found == entries_.end() || !detail::is_due(*found->second.collected, now, interval))
+      return true;
+    if (found->second.open) end_period(found->second, now);
+    return false;
   });
-  return due;
+  return ids;
+}
+
+GATEPOST_DECL std::shared_ptr<const report> memory_report_store::closed(std::uint64_t id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(id);
+  if (found == entries_.end() || found->second.open) return nullptr;
+  return found->second.collected;
+}
+
+GATEPOST_DECL void memory_report_store::settle(std::uint64_t id) noexcept {
+  std::shared_ptr<const report> last;  // destroyed behind the lock
+  const std::lock_guard lock(mutex_);
+  const auto found = entries_.find(id);
+  if (found == entries_.end() || found->second.open) return;
+  last = found->second.collected;
+  const auto [first, end] = domains_.equal_range(last->policy.domain);
+  domains_.erase(std::find_if(first, end, [id](const auto& named) { return named.second == id; }));
+  const auto has = organizations_.find(detail::organization_of(last->policy));
+  has->second.octets -= found->second.octets;
+  if (--has->second.reports == 0) organizations_.erase(has);
+  octets_ -= found->second.octets;
+  entries_.erase(found);
+  ++changes_;
+}
+
+GATEPOST_DECL std::uint64_t memory_report_store::changes() const {
+  const std::lock_guard lock(mutex_);
+  return changes_;
 }
 
 GATEPOST_DECL std::uint64_t memory_report_store::dropped() const {
@@ -126,49 +220,89 @@ GATEPOST_DECL std::uint64_t memory_report_store::dropped() const {
   return dropped_;
 }
 
+// --- The file ------------------------------------------------------------------------------------
+
 GATEPOST_DECL std::error_code memory_report_store::save(const std::filesystem::path& file) const {
-  std::vector<report> all;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [domain, e] : entries_) all.push_back(e.collected);
+  smtp::detail::whole_file fresh(file);
+  detail::report_encoder out;
+  out.begin();
+  for (const std::uint64_t id : all_ids()) {
+    encode(id, out);
+    if (out.size() >= detail::save_buffer) fresh.write(out.take());
   }
-  return detail::replace_file(file, write_reports(all));
+  out.end();
+  fresh.write(out.take());
+  return fresh.keep();
+}
+
+// Of one that is open the rows are copied under the lock, some at a time: they become more
+// meanwhile, and count more, but never fewer.
+GATEPOST_DECL void memory_report_store::encode(std::uint64_t id,
+                                               detail::report_encoder& out) const {
+  std::unique_lock lock(mutex_);
+  const auto found = entries_.find(id);
+  if (found == entries_.end()) return;
+  const std::shared_ptr<const report> r = found->second.collected;
+  const bool open = found->second.open;
+  const std::size_t rows = r->rows.size();
+  const std::uint64_t dropped = r->dropped;
+  lock.unlock();
+  if (!open) return out.put(*r);
+  out.put_head(r->policy, {r->begin, r->begin}, dropped, rows);
+  std::vector<counted_row> part;
+  for (std::size_t at = 0; at < rows; at += part.size()) {
+    lock.lock();
+    const auto from = r->rows.begin() + static_cast<std::ptrdiff_t>(at);
+    const std::size_t n = std::min(rows - at, detail::rows_at_a_time);
+    part.assign(from, from + static_cast<std::ptrdiff_t>(n));
+    lock.unlock();
+    for (const counted_row& row : part) out.put(row);
+  }
 }
 
 GATEPOST_DECL std::error_code memory_report_store::load(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return std::make_error_code(std::errc::no_such_file_or_directory);
-  const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  if (in.bad()) return std::make_error_code(std::errc::io_error);
-  auto reports = read_reports(text, limits_);
+  std::string text;
+  if (const std::error_code error = detail::read_whole_file(file, text)) return error;
+  auto reports = read_reports(text);
   if (!reports) return std::make_error_code(std::errc::illegal_byte_sequence);
   const std::lock_guard lock(mutex_);
-  for (report& r : *reports) {
-    entry* e = entry_of(r.policy, r.begin);
-    if (e == nullptr) {
-      for (const counted_row& row : r.rows) dropped_ += row.count;
-      continue;
-    }
-    e->collected.begin = std::min(e->collected.begin, r.begin);
-    e->collected.dropped += r.dropped;
-    for (counted_row& row : r.rows) count(*e, std::move(row.row), row.count);
-  }
+  for (report& r : *reports) restore(std::move(r));
   return {};
+}
+
+// The limits may be others than those that it was counted by.
+GATEPOST_DECL void memory_report_store::restore(report r) {
+  entry* e = nullptr;
+  const std::size_t head = memory_of(r.policy) + detail::entry_overhead;
+  for (counted_row& row : r.rows) {
+    const std::size_t hash = hash_of(row.row, row_hash_);
+    const std::size_t octets = detail::charge_of(row.row);
+    if (e == nullptr && has_room(r.policy, head + octets, 1)) e = &begin_report(r.policy, r.begin);
+    if (e == nullptr)
+      dropped_ += row.count;
+    else
+      count(*e, std::move(row), hash, octets);
+  }
+  if (e == nullptr) {
+    dropped_ += r.dropped;
+    return;
+  }
+  e->collected->dropped += r.dropped;
+  if (r.end > r.begin) end_period(*e, r.end);
 }
 
 GATEPOST_DECL std::string write_reports(const std::vector<report>& reports) {
   detail::report_encoder out;
-  out.text(detail::report_magic);
-  out.list(reports, [&](const report& r) { out.put(r); });
+  out.begin();
+  for (const report& r : reports) out.put(r);
+  out.end();
   return out.take();
 }
 
-GATEPOST_DECL std::optional<std::vector<report>> read_reports(std::string_view text,
-                                                              const report_limits& limits) {
-  detail::report_decoder in(text, limits.text_octets);
-  if (in.text() != detail::report_magic) return std::nullopt;
+GATEPOST_DECL std::optional<std::vector<report>> read_reports(std::string_view text) {
+  detail::report_decoder in(text);
   std::vector<report> reports;
-  in.list(limits.reports, [&] { reports.push_back(in.read_report(limits.rows)); });
+  while (in.flag()) reports.push_back(in.read_report());
   if (!in.good() || !in.at_end()) return std::nullopt;
   return reports;
 }

@@ -221,11 +221,13 @@ inline std::string period_of(const report& r, std::string_view separator) {
          std::to_string(r.end.time_since_epoch().count());
 }
 
-// RFC 2045 §6.8: lines of 76.
+// RFC 2045 §6.8
+inline constexpr std::size_t base64_line = 76;
+
 inline void append_base64_lines(std::string& out, std::string_view octets) {
   const std::string all = smtp::base64_encode(octets);
-  for (std::size_t at = 0; at < all.size(); at += 76) {
-    out += std::string_view(all).substr(at, 76);
+  for (std::size_t at = 0; at < all.size(); at += base64_line) {
+    out += std::string_view(all).substr(at, base64_line);
     out += "\r\n";
   }
 }
@@ -261,6 +263,12 @@ GATEPOST_DECL std::optional<std::string> gzip(std::string_view text) {
   deflateEnd(&z);
   if (ended != Z_STREAM_END) return std::nullopt;
   return out;
+}
+
+GATEPOST_DECL std::size_t encoded_octets(std::string_view gzipped) {
+  const std::size_t digits = (gzipped.size() + 2) / 3 * 4;
+  const std::size_t lines = (digits + detail::base64_line - 1) / detail::base64_line;
+  return digits + 2 * lines;
 }
 
 GATEPOST_DECL std::string write_report_message(const report& r, const report_sender& sender,

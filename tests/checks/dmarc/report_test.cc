@@ -34,6 +34,32 @@ TEST(Report, WhatIsReported) {
   EXPECT_EQ(policy_of(failed(), regime::rfc7489).domain, "example.com");
 }
 
+// Whose domain it is does not depend on what its owner publishes.
+TEST(Report, KnowsTheOrganization) {
+  const auto list = public_suffix_list::system();
+  ASSERT_TRUE(list);
+  struct organization_case {
+    const char* domain;
+    const char* by_list;
+    const char* by_labels;
+  };
+  const organization_case cases[] = {
+      {"example.com", "example.com", "example.com"},
+      {"a.b.example.com", "example.com", "example.com"},
+      {"a.example.co.uk", "example.co.uk", "co.uk"},
+      {"co.uk", "co.uk", "co.uk"},
+      {"test", "test", "test"},
+  };
+  for (const organization_case& c : cases) {
+    evaluation e = failed();
+    e.record_domain = c.domain;
+    e.record->psd = psd_flag::no;
+    e.organizational_domain = c.domain;
+    EXPECT_EQ(policy_of(e, regime::rfc9989, &*list).organization, c.by_list) << c.domain;
+    EXPECT_EQ(policy_of(e, regime::rfc9989).organization, c.by_labels) << c.domain;
+  }
+}
+
 // RFC 9990 §3.1.3
 TEST(Report, TheBestSignaturesComeFirst) {
   evaluation e = failed();

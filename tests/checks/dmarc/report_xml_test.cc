@@ -155,7 +155,8 @@ TEST(ReportXml, Message) {
   EXPECT_TRUE(has(message, "!example.com!1013662812!1013749130.xml.gz\""));
   // The attachment is the report.
   const auto begin = message.find("base64\r\n\r\n") + 10;
-  std::string encoded = message.substr(begin, message.find("\r\n\r\n--", begin) - begin);
+  std::string encoded = message.substr(begin, message.find("\r\n\r\n--", begin) + 2 - begin);
+  EXPECT_EQ(encoded_octets(*gzip(xml)), encoded.size());
   std::erase_if(encoded, [](char c) { return c == '\r' || c == '\n'; });
   const auto octets = smtp::base64_decode(encoded);
   ASSERT_TRUE(octets);
@@ -165,6 +166,14 @@ TEST(ReportXml, Message) {
     line = c == '\n' ? 0 : line + 1;
     EXPECT_LE(line, 998u);
   }
+}
+
+// RFC 7489 §7.2.1: what a size limit of rua= is about. RFC 2045 §6.8: four for three, lines of 76.
+TEST(ReportXml, SizeOfTheEncodedFile) {
+  const std::pair<std::size_t, std::size_t> cases[] = {
+      {0, 0}, {1, 6}, {3, 6}, {4, 10}, {57, 78}, {58, 84}, {114, 156}, {3000, 4106}};
+  for (const auto& [octets, encoded] : cases)
+    EXPECT_EQ(encoded_octets(std::string(octets, 'x')), encoded) << octets;
 }
 
 }  // namespace
