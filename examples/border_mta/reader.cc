@@ -195,8 +195,11 @@ void read_fields::text(std::string_view key, std::string& value) {
 void read_fields::path(std::string_view key, std::string& value) {
   const bool given = has(key);
   text(key, value);
-  if (!given || value.empty() || value.front() == '/' || base_.empty()) return;
-  value = (std::filesystem::path(base_) / value).lexically_normal().string();
+  if (!given || value.empty()) return;
+  if (value.front() != '/' && !base_.empty())
+    value = (std::filesystem::path(base_) / value).lexically_normal().string();
+  // "spool/" is "spool": what is beside it has to be found.
+  while (value.size() > 1 && value.ends_with('/')) value.pop_back();
 }
 
 void read_fields::texts(std::string_view key, std::vector<std::string>& value) {

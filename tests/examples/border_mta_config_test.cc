@@ -208,6 +208,13 @@ weight = 3
   EXPECT_EQ(good("").checks.dnsbl.options.refuse, 1.0);
 }
 
+// What is beside a folder is found with and without a slash at its end.
+TEST(border_mta_config, takes_folders_with_a_slash) {
+  const config c = good("[spool]\ndirectory = \"/var/spool/x//\"\n[log]\nfile = \"/\"\n");
+  EXPECT_EQ(c.spool.options.directory, "/var/spool/x");
+  EXPECT_EQ(c.log.file, "/");
+}
+
 TEST(border_mta_config, offers_xclient_to_whom_it_names) {
   const config c = good("[xclient]\nnetworks = [\"192.0.2.7\"]\n");
   EXPECT_TRUE(c.server.channels[0].extensions.has(smtp::extension::xclient));
