@@ -100,6 +100,7 @@ void add_sender_checks(checks::chain& chain, const checks_section& c,
   checks::chain::group behind = chain.concurrently();
   checks::dmarc::check_options dmarc = c.dmarc.options;
   dmarc.suffixes = around.suffixes;
+  dmarc.reports = around.reports;
   add<checks::dmarc::check>(behind, c.dmarc, std::move(dmarc), around.dns);
   add<checks::auth_results>(chain, c.auth_results);
 }
@@ -133,7 +134,11 @@ problems read_config(const config_source& from, config& into) {
   return wrong;
 }
 
-void complete(config& c) { c.set_hostname(c.hostname.empty() ? machine_name() : c.hostname); }
+void complete(config& c) {
+  c.set_hostname(c.hostname.empty() ? machine_name() : c.hostname);
+  std::string& counts = c.checks.dmarc_reports.file;
+  if (counts.empty()) counts = c.checks.dmarc_reports.directory + "/.counts";
+}
 
 problems load_certificates(const config& c, smtp::server_context& into) {
   smtp::tls_server_options options = c.tls.options;
@@ -194,12 +199,14 @@ problems load_routes(const config& c, routing::route_map& into) {
 problems load_suffixes(const config& c, suffix_list& into) {
   using checks::dmarc::public_suffix_list;
   const auto& dmarc = c.checks.dmarc;
-  if (!dmarc.enabled || dmarc.options.regime != checks::dmarc::regime::rfc7489) return {};
+  const bool by_list = dmarc.options.regime == checks::dmarc::regime::rfc7489;
+  // Reports want to know whose domain one is.
+  if (!dmarc.enabled || !(by_list || c.checks.dmarc_reports.enabled)) return {};
   if (auto found = public_suffix_list::system()) {
     into = std::make_shared<const public_suffix_list>(*std::move(found));
     return {};
   }
-  return {c.complaint("checks.dmarc.rfc",
+  return {c.complaint(by_list ? "checks.dmarc.rfc" : "checks.dmarc.reports.enabled",
                       "there is no public suffix list here; install the package publicsuffix")};
 }
 
@@ -217,8 +224,10 @@ added_checks add_checks(checks::chain& chain, const checks_section& c,
   return added;
 }
 
-problems try_overflow(const config& c) {
-  const std::string& place = c.relay.cut_through.directory;
+namespace {
+
+// What stands against writing into a folder; empty: nothing.
+std::string why_no_files(const std::string& place) {
   struct stat found{};
   std::string why;
   if (::stat(place.c_str(), &found) != 0)
@@ -228,9 +237,43 @@ problems try_overflow(const config& c) {
   else if (::faccessat(AT_FDCWD, place.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
     why = last_error();
   if (why.empty()) return {};
-  return {c.complaint("relay.cut_through.directory",
-                      place + ": user " + std::to_string(::geteuid()) + " may not write here (" +
-                          why + "); name another folder, or chown it")};
+  return place + ": user " + std::to_string(::geteuid()) + " may not write here (" + why +
+         "); name another folder, or chown it";
+}
+
+}  // namespace
+
+problems try_overflow(const config& c) {
+  const std::string why = why_no_files(c.relay.cut_through.directory);
+  if (why.empty()) return {};
+  return {c.complaint("relay.cut_through.directory", why)};
+}
+
+namespace {
+
+// What stands against keeping counts in a file, which is made where it is absent; empty: nothing.
+std::string why_no_counts(const std::string& file) {
+  const std::string folder = std::filesystem::path(file).parent_path();
+  if (std::string why = why_no_files(folder); !why.empty()) return why;
+  struct stat found{};
+  if (::stat(file.c_str(), &found) != 0)
+    return errno == ENOENT ? "" : file + ": " + last_error() + "; name another file";
+  if (!S_ISREG(found.st_mode)) return file + ": is no file; name another one, or move it away";
+  if (::faccessat(AT_FDCWD, file.c_str(), R_OK, AT_EACCESS) == 0) return {};
+  return file + ": user " + std::to_string(::geteuid()) + " may not read it (" + last_error() +
+         "); chown it, or name another file";
+}
+
+}  // namespace
+
+problems try_reports(const config& c) {
+  const reports_section& r = c.checks.dmarc_reports;
+  if (!r.enabled) return {};
+  if (const std::string why = why_no_files(r.directory); !why.empty())
+    return {c.complaint("checks.dmarc.reports.directory", why)};
+  if (const std::string why = why_no_counts(r.file); !why.empty())
+    return {c.complaint("checks.dmarc.reports.file", why)};
+  return {};
 }
 
 namespace {
@@ -260,6 +303,7 @@ problems try_files(const config& c) {
   problems wrong = load_suffixes(c, suffixes);
   const bool keeps = c.relay.mode == delivery_mode::spool;
   for (std::string& p : keeps ? try_spool(c) : try_overflow(c)) wrong.push_back(std::move(p));
+  for (std::string& p : try_reports(c)) wrong.push_back(std::move(p));
   if (const std::string& log = c.log.file; !log.empty()) {
     const bool exists = ::access(log.c_str(), F_OK) == 0;
     const std::string where = exists ? log : std::filesystem::path(log).parent_path().string();

@@ -11,6 +11,7 @@
 
 #include "checks/chain.hpp"
 #include "checks/dmarc/public_suffix.hpp"
+#include "checks/dmarc/report_store.hpp"
 #include "checks/dnsbl.hpp"
 #include "checks/relay_domains.hpp"
 #include "examples/border_mta/config.hpp"
@@ -34,7 +35,7 @@ struct config_source {
 
 problems read_config(const config_source& from, config& into);
 
-// Fills in what the machine knows: its name, where the configuration has none.
+// Fills in what the configuration leaves open: the machine's name, and where counts are kept.
 void complete(config& c);
 
 // Also where there is no certificate at all; then nothing is loaded.
@@ -53,6 +54,7 @@ struct check_surroundings {
   gatepost::smtp::dns::resolver& dns;
   gatepost::smtp::observer& observer;
   suffix_list suffixes = {};
+  gatepost::checks::dmarc::report_store* reports = nullptr;  // outlives the chain, too
 };
 
 // What others have to do with later; nullptr: that check is off.
@@ -68,6 +70,9 @@ added_checks add_checks(gatepost::checks::chain& chain, const checks_section& c,
 // For --check-config: what would keep a server from starting, as far as that can be told without
 // listening, and without the spool, which may be in use.
 problems try_files(const config& c);
+
+// Whether DMARC's reports could be written, and their counts kept, where they are on.
+problems try_reports(const config& c);
 
 // Whether the folder where cut-through delivery puts large messages may be written.
 problems try_overflow(const config& c);

@@ -21,6 +21,7 @@
 #include "checks/dkim/sign.hpp"
 #include "checks/dkim/verifier.hpp"
 #include "checks/dmarc/check.hpp"
+#include "checks/dmarc/report_xml.hpp"
 #include "checks/dnsbl.hpp"
 #include "checks/early_talker.hpp"
 #include "checks/helo.hpp"
@@ -68,6 +69,19 @@ struct check_section {
   Options options = {};
 };
 
+// How the names of reports end, and of nothing else in their folder.
+inline constexpr const char* report_ending = ".eml";
+
+// [checks.dmarc.reports]
+struct reports_section {
+  bool enabled = false;
+  gatepost::checks::dmarc::report_sender sender;  // but not its domain; see reports.hpp
+  std::chrono::seconds interval = std::chrono::hours(24);
+  std::string directory;  // where they become files
+  std::string file;       // of the counts; empty: ".counts" in the directory
+  std::chrono::milliseconds save_every = std::chrono::minutes(1);
+};
+
 // [checks]
 struct checks_section {
   gatepost::checks::chain_options chain;  // but not its observer and hook
@@ -89,6 +103,7 @@ struct checks_section {
   check_section<gatepost::checks::dkim::verifier_options> dkim;
   check_section<gatepost::checks::arc::verifier_options> arc;
   check_section<gatepost::checks::dmarc::check_options> dmarc;
+  reports_section dmarc_reports;
   check_section<gatepost::checks::auth_results_options> auth_results;
   // An option of the check, in the form that it is written in.
   std::vector<std::string> relay_domains_list;

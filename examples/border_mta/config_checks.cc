@@ -132,7 +132,10 @@ void visit_checks(fields& f, checks_section& c, delivery_mode mode) {
   visit_check(f, "spf", c.spf, [&](auto& o) { visit_spf(f, o); });
   visit_check(f, "dkim", c.dkim, [&](auto& o) { visit_dkim(f, o); });
   visit_check(f, "arc", c.arc, [&](auto& o) { visit_arc(f, o); });
-  visit_check(f, "dmarc", c.dmarc, [&](auto& o) { visit_dmarc(f, o, mode); });
+  visit_check(f, "dmarc", c.dmarc, [&](auto& o) {
+    visit_dmarc(f, o, mode);
+    f.table("reports", [&] { visit_reports(f, c.dmarc_reports, c.dmarc.enabled); });
+  });
   visit_check(f, "auth_results", c.auth_results, [&](auto& o) { visit_auth_results(f, o); });
   visit_check(f, "relay_domains", c.relay_domains, [&](auto&) { visit_relay_domains(f, c); });
   visit_check(f, "loop", c.loop, [&](auto& o) { visit_loop(f, o); });

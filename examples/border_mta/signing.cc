@@ -18,6 +18,7 @@
 #include "checks/dkim/signer.hpp"
 #include "checks/spf/outcome.hpp"
 #include "examples/border_mta/values.hpp"
+#include "smtp/header_reader.hpp"
 #include "smtp/ip.hpp"
 
 namespace border_mta {
@@ -75,7 +76,7 @@ smtp::network_set everywhere() {
 }
 
 std::shared_ptr<checks::check> load_signer(const config& c, signing_parts& parts, problems& wrong) {
-  dkim::key_set keys;
+  dkim::key_set& keys = parts.keys;
   for (std::size_t i = 0; i < c.sign.dkim.size(); ++i) {
     const sign_key& from = c.sign.dkim[i];
     const std::string entry = "sign.dkim[" + std::to_string(i) + ']';
@@ -90,7 +91,8 @@ std::shared_ptr<checks::check> load_signer(const config& c, signing_parts& parts
   options.sign.fields = c.sign.fields;
   if (c.sign.expires.count() != 0) options.sign.expires_after = c.sign.expires;
   options.networks = everywhere();
-  return std::make_shared<dkim::signer>(std::move(keys), std::move(options));
+  parts.how = options.sign;
+  return std::make_shared<dkim::signer>(keys, std::move(options));
 }
 
 // Beside arc= and dkim=, what the other checks have found (RFC 8617 §4.1.1).
@@ -155,6 +157,20 @@ problems load_signing(const config& c, shared_signing& into) {
 void tell_records(const signing_parts& parts, smtp::json_log& log) {
   for (const std::string& record : parts.records)
     log.note(smtp::log_level::info, "sign", "the DNS has to have: " + record);
+}
+
+std::string sign_message(const signing_parts& parts, const std::string& domain,
+                         std::string message) {
+  const auto now = std::chrono::system_clock::now();
+  const auto keys = parts.keys.keys_for(domain, now);
+  const auto header = smtp::read_header(message);
+  if (keys.empty() || !header) return message;
+  const std::string_view text = message;
+  dkim::signing work(parts.how);
+  work.body(text.substr(header->body_offset));
+  std::string fields;
+  for (const dkim::signing_key* key : keys) fields += work.field({text, header->fields}, *key, now);
+  return fields + message;
 }
 
 bool is_ours(const smtp::session_facts& who, const sign_section& whose) {

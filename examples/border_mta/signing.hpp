@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "checks/check.hpp"
+#include "checks/dkim/key_set.hpp"
+#include "checks/dkim/sign.hpp"
 #include "examples/border_mta/compose.hpp"
 #include "examples/border_mta/config.hpp"
 #include "smtp/facts.hpp"
@@ -24,7 +26,9 @@ namespace border_mta {
 // What [sign] says, with its keys.
 struct signing_parts {
   sign_section whose;
-  std::shared_ptr<gatepost::checks::check> signer;  // nullptr: there are no keys for it
+  gatepost::checks::dkim::key_set keys;
+  gatepost::checks::dkim::sign_options how;
+  std::shared_ptr<gatepost::checks::check> signer;  // of these keys; nullptr: there are none
   std::shared_ptr<gatepost::checks::check> sealer;
   std::vector<std::string> records;  // what the DNS has to say, for people
 };
@@ -36,6 +40,10 @@ problems load_signing(const config& c, shared_signing& into);
 // Says what the DNS has to have for these keys.
 void tell_records(const signing_parts& parts, gatepost::smtp::json_log& log);
 
+// A message of our own making, with the signatures of all keys for its author's domain.
+std::string sign_message(const signing_parts& parts, const std::string& domain,
+                         std::string message);
+
 // Whether a session's mail is our own: who is authenticated, and whom [sign] names.
 bool is_ours(const gatepost::smtp::session_facts& who, const sign_section& whose);
 
@@ -46,6 +54,7 @@ class signing_check final : public gatepost::checks::check {
 
   // For messages whose header comes in from now on.
   void replace(shared_signing parts);
+  shared_signing parts() const;
 
   std::string_view name() const override { return "sign"; }
   bool waits(gatepost::smtp::stage) const override { return false; }
@@ -55,8 +64,6 @@ class signing_check final : public gatepost::checks::check {
   asio::awaitable<gatepost::checks::verdict> on_message(gatepost::checks::context& ctx) override;
 
  private:
-  shared_signing parts() const;
-
   // A mutex, because the atomic shared_ptr of GCC 12 is one inside, and sanitizers do not see it.
   mutable std::mutex mutex_;
   shared_signing parts_;  // never changed, only replaced

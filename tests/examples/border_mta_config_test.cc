@@ -208,6 +208,30 @@ weight = 3
   EXPECT_EQ(good("").checks.dnsbl.options.refuse, 1.0);
 }
 
+TEST(border_mta_config, reads_how_dmarc_is_reported) {
+  const config c = good(R"(
+[checks.dmarc.reports]
+enabled = true
+organization = "Example"
+email = "dmarc@example.com"
+contact = "https://example.com/dmarc"
+interval = "6h"
+save_every = "10s"
+directory = "out/"
+file = "state/counts/"
+)");
+  const reports_section& r = c.checks.dmarc_reports;
+  EXPECT_TRUE(r.enabled);
+  EXPECT_EQ(r.sender.organization, "Example");
+  EXPECT_EQ(r.sender.email, "dmarc@example.com");
+  EXPECT_EQ(r.sender.contact, "https://example.com/dmarc");
+  EXPECT_EQ(r.interval, 6h);
+  EXPECT_EQ(r.save_every, 10s);
+  EXPECT_EQ(r.directory, "/base/out");
+  EXPECT_EQ(r.file, "/base/state/counts");
+  EXPECT_FALSE(good("").checks.dmarc_reports.enabled);
+}
+
 // What is beside a folder is found with and without a slash at its end.
 TEST(border_mta_config, takes_folders_with_a_slash) {
   const config c = good("[spool]\ndirectory = \"/var/spool/x//\"\n[log]\nfile = \"/\"\n");
@@ -356,6 +380,29 @@ const wrong_case wrong_cases[] = {
      ":2:19: sign.fields: \"To:\" is no name of a header field; "},
     {"[sign.arc]\ndomain = \"a.test\"\nselector = \"s\"\n",
      ":1:1: sign.arc.key: the key's file is missing; "},
+    {"[checks.dmarc.reports]\nenabled = true\ndirectory = \"out\"\n",
+     ":1:1: checks.dmarc.reports.email: nobody is named whom the reports come from; "},
+    {"[checks.dmarc.reports]\nemail = \"example.com\"\n",
+     ":2:9: checks.dmarc.reports.email: \"example.com\" is no mailbox that reports can come "
+     "from; "},
+    {"[checks.dmarc.reports]\nemail = \"a@[192.0.2.1]\"\n",
+     ":2:9: checks.dmarc.reports.email: \"a@[192.0.2.1]\" is no mailbox that reports can come "
+     "from"},
+    {"[checks.dmarc.reports]\nenabled = true\nemail = \"a@example.com\"\n",
+     ":1:1: checks.dmarc.reports.directory: there is no folder for the reports; write for "
+     "example "},
+    {"[checks.dmarc.reports]\ndirectory = \"d/\"\nfile = \"d/x.eml\"\n",
+     ":3:8: checks.dmarc.reports.file: it would be taken for a report, and be sent; write "
+     "another "},
+    {"[checks.dmarc.reports]\nthrough = \"smtp:[a.test]\"\n",
+     ":2:1: checks.dmarc.reports.through: there is no such key; "},
+    {"[checks.dmarc.reports]\ninterval = \"8d\"\n",
+     ":2:12: checks.dmarc.reports.interval: \"8d\" is out of range; write a time with its unit "},
+    {"[checks.dmarc.reports]\nsave_every = \"0s\"\n",
+     ":2:14: checks.dmarc.reports.save_every: \"0s\" is out of range; "},
+    {"[checks.dmarc]\nenabled = false\n[checks.dmarc.reports]\nenabled = true\n"
+     "email = \"a@example.com\"\ndirectory = \"d\"\n",
+     ":4:11: checks.dmarc.reports.enabled: [checks.dmarc] is off, and so there is nothing to "},
     {"[relay]\nmode = \"queue\"\n",
      ":2:8: relay.mode: \"queue\" is unknown; write \"spool\" or \"cut_through\""},
     {"[relay.cut_through]\nat_most = \"1m\"\n",

@@ -1,0 +1,40 @@
+// One aggregate report as a message in a file, ready to be sent: `sendmail -t < FILE`.
+#ifndef GATEPOST_EXAMPLES_BORDER_MTA_REPORT_LETTER_HPP
+#define GATEPOST_EXAMPLES_BORDER_MTA_REPORT_LETTER_HPP
+
+#include <functional>
+#include <string>
+#include <system_error>
+
+#include "checks/dmarc/destinations.hpp"
+#include "checks/dmarc/report.hpp"
+#include "examples/border_mta/config.hpp"
+
+namespace border_mta {
+
+// Signs a message, if there is a key for its author's domain.
+using letter_signer = std::function<std::string(const std::string& domain, std::string message)>;
+
+// `to`: as the To field has it. Empty: nobody wants the report, and there is no file.
+struct letter {
+  std::string to;
+  std::string file;
+  std::error_code error = {};
+};
+
+// Writes a file that is there as a whole or not at all. Its name is the Report-ID, so that the same
+// report takes its own place. Waits for the disk.
+letter write_letter(const gatepost::checks::dmarc::report& r,
+                    const gatepost::checks::dmarc::destinations& to, const reports_section& from,
+                    const letter_signer& sign);
+
+// Whether it is of that one file. All other errors are the folder's or the disk's, and no other
+// report would fare better.
+bool is_of_one_file(std::error_code error);
+
+// Removes what a crash has left half written.
+void remove_leftovers(const std::string& folder);
+
+}  // namespace border_mta
+
+#endif  // GATEPOST_EXAMPLES_BORDER_MTA_REPORT_LETTER_HPP
