@@ -52,13 +52,15 @@ class destinations {
   // gzipped and in base64 (RFC 7489 §7.2.1: after compression and after any encoding);
   // encoded_octets().
   GATEPOST_DECL std::vector<report_uri> verified(std::uint64_t octets) const;
-  // Some address could not be verified because the DNS did not answer: try again later.
+  // Some address could not be verified because the DNS did not answer, about its permission or
+  // about whether it needs one: try again later.
   bool incomplete() const { return incomplete_; }
 
  private:
   void begin();
   bool settle_relation();
-  void take_permission(const smtp::dns::answer<std::string>& records);
+  bool take_permission(const smtp::dns::answer<std::string>& records);
+  void not_permitted(bool definitely);
   void done_with_one();
 
   std::string domain_;
@@ -67,6 +69,7 @@ class destinations {
   std::size_t at_ = 0;
   std::string host_;  // of the address that is being looked at; empty: not begun
   std::unique_ptr<evaluator> relation_;
+  bool relation_unknown_ = false;  // the DNS did not say whether it is one organization
   bool asks_permission_ = false;
   std::vector<report_uri> verified_;
   bool incomplete_ = false;

@@ -25,6 +25,10 @@ inline constexpr std::size_t max_record_octets = 16u << 10;
 // are usual.
 inline constexpr std::size_t max_report_uris = 16;
 
+// Problems of one record that are told. There are twelve tags, and whoever publishes "p=;" a
+// thousand times has seen why by then.
+inline constexpr std::size_t max_record_problems = 16;
+
 // What the owner asks for, from mild to strict.
 enum class policy : std::uint8_t { none, quarantine, reject };
 
@@ -83,7 +87,7 @@ struct record {
   unsigned pct = 100;
   std::uint32_t ri = 86400;  // seconds
 
-  // What was passed over, in few words: for a report's <error>.
+  // What was passed over, in few words: for a report's <error>. max_record_problems at most.
   std::vector<std::string> problems = {};
 
   // RFC 9989 §4.10.1, RFC 7489 §6.6.3: a record whose p, sp or np is not valid, or that has no p,

@@ -46,21 +46,26 @@ class report_store {
 };
 
 // What has no room is counted as dropped: by a report on its domain that is still counting, which
-// tells the number (RFC 9990 §3.1.5), else by the store.
+// tells the number (RFC 9990 §3.1.5), else by the store. What load() reads had room already: only
+// the share of what is free does not hold for it.
 struct report_limits {
   // Memory of all reports, as estimated from above; those that are closed count until they are
   // settled. Strangers choose most of it: a policy may have 35 KiB and a row 6. 64 MiB are about
   // 20000 domains with three sources each, or 90000 sources of one.
   std::size_t octets = 64u << 20;
   // The same, of one organization (report_policy::organization), so that some who are many or
-  // whose rows are large leave room for others. 10000 usual rows.
-  std::size_t octets_per_organization = 8u << 20;
+  // whose rows are large leave room for others. 5000 usual rows.
+  std::size_t octets_per_organization = 4u << 20;
+  // An organization has no more than this part of what is free, so that any number of them leaves
+  // room for the next: eight that take all they can leave half of it, a hundred a fourteenth. At
+  // least 1.
+  std::size_t share_of_free = 8;
   // Reports of one organization. One wildcard in its DNS gives it as many domains, each with a
   // policy of its own, as somebody has names for; large ones have a few dozen records.
   std::size_t reports_per_organization = 200;
   // Reports of one domain. A changed policy begins another one; two or three are before and after
   // a change, and some more is for who is trying things out. Past it messages are counted in the
-  // last one (RFC 9990 §3.3 allows such a mix).
+  // last one while that is open (RFC 9990 §3.3 allows such a mix); where none is, a report begins.
   std::size_t reports_per_domain = 4;
 };
 
@@ -69,7 +74,8 @@ class memory_report_store final : public report_store {
   explicit memory_report_store(report_limits limits = {}) : limits_(limits) {}
 
   // A message with another policy than the last one of its domain ends that one's period. No two
-  // periods of a domain overlap or are the same (RFC 9990 §3.1.1.4, §3.5.1).
+  // unsettled periods of a domain overlap or are the same (RFC 9990 §3.1.1.4, §3.5.1); one that
+  // ends more than an hour ahead is of a clock that was wrong, and does not count for that.
   GATEPOST_DECL void add(const report_policy& policy, report_row row,
                          std::chrono::sys_seconds now) override;
 
@@ -96,8 +102,8 @@ class memory_report_store final : public report_store {
   GATEPOST_DECL std::error_code save(const std::filesystem::path& file) const;
 
   // Takes in what a file has, into a store that is new. An error: nothing was taken in.
-  // no_such_file_or_directory: there is no file. illegal_byte_sequence: save() of this version has
-  // not written it, or it is damaged.
+  // no_such_file_or_directory: there is no file. not_supported: another version has written it.
+  // illegal_byte_sequence: save() has not, or it is damaged.
   GATEPOST_DECL std::error_code load(const std::filesystem::path& file);
 
  private:
@@ -114,14 +120,17 @@ class memory_report_store final : public report_store {
   struct domain_state {
     entry* open = nullptr;
     std::size_t reports = 0;
-    std::chrono::sys_seconds end = {};  // of the last period that is over
+    std::chrono::sys_seconds end = {};  // of the last period that is over, and not far ahead
   };
 
-  domain_state state_of(const std::string& domain);
-  bool has_room(const report_policy& p, std::size_t octets, std::size_t reports) const;
+  // What asks for room: a message, or what had room before a restart.
+  enum class claim : std::uint8_t { fresh, saved };
+
+  domain_state state_of(const std::string& domain, std::chrono::sys_seconds now);
+  bool has_room(const report_policy& p, std::size_t octets, std::size_t reports, claim by) const;
   entry* entry_for(const report_policy& policy, std::size_t octets, std::chrono::sys_seconds now);
   entry& begin_report(const report_policy& policy, std::chrono::sys_seconds begin);
-  void count(entry& e, counted_row row, std::size_t hash, std::size_t octets);
+  void count(entry& e, counted_row row, std::size_t hash, std::size_t octets, claim by);
   void charge(entry& e, std::size_t octets);
   void end_period(entry& e, std::chrono::sys_seconds now);
   void restore(report r);

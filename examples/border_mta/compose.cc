@@ -226,18 +226,19 @@ added_checks add_checks(checks::chain& chain, const checks_section& c,
 
 namespace {
 
-// What stands against writing into a folder; empty: nothing.
-std::string why_no_files(const std::string& place) {
+// What stands against files in a folder; empty: nothing. `how`: as access() takes it.
+std::string why_no_files(const std::string& place, int how = W_OK | X_OK) {
   struct stat found{};
   std::string why;
   if (::stat(place.c_str(), &found) != 0)
     why = last_error();
   else if (!S_ISDIR(found.st_mode))
     why = std::strerror(ENOTDIR);
-  else if (::faccessat(AT_FDCWD, place.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+  else if (::faccessat(AT_FDCWD, place.c_str(), how, AT_EACCESS) != 0)
     why = last_error();
   if (why.empty()) return {};
-  return place + ": user " + std::to_string(::geteuid()) + " may not write here (" + why +
+  return place + ": user " + std::to_string(::geteuid()) + " may not " +
+         ((how & R_OK) != 0 ? "read and write" : "write") + " here (" + why +
          "); name another folder, or chown it";
 }
 
@@ -251,10 +252,13 @@ problems try_overflow(const config& c) {
 
 namespace {
 
+// Who syncs a folder has to read it, too.
+constexpr int read_and_write = R_OK | W_OK | X_OK;
+
 // What stands against keeping counts in a file, which is made where it is absent; empty: nothing.
 std::string why_no_counts(const std::string& file) {
   const std::string folder = std::filesystem::path(file).parent_path();
-  if (std::string why = why_no_files(folder); !why.empty()) return why;
+  if (std::string why = why_no_files(folder, read_and_write); !why.empty()) return why;
   struct stat found{};
   if (::stat(file.c_str(), &found) != 0)
     return errno == ENOENT ? "" : file + ": " + last_error() + "; name another file";
@@ -269,7 +273,7 @@ std::string why_no_counts(const std::string& file) {
 problems try_reports(const config& c) {
   const reports_section& r = c.checks.dmarc_reports;
   if (!r.enabled) return {};
-  if (const std::string why = why_no_files(r.directory); !why.empty())
+  if (const std::string why = why_no_files(r.directory, read_and_write); !why.empty())
     return {c.complaint("checks.dmarc.reports.directory", why)};
   if (const std::string why = why_no_counts(r.file); !why.empty())
     return {c.complaint("checks.dmarc.reports.file", why)};

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -19,19 +20,42 @@ namespace smtp = gatepost::smtp;
 
 namespace {
 
-// The mailboxes that may have a report of that size, each once, as a To field has them.
-std::string list_of(const dmarc::destinations& to, std::size_t octets) {
+// The mailbox in ASCII, its domain in A-labels. Nothing: its local part is not ASCII.
+std::optional<smtp::address> ascii_mailbox(const std::string& text) {
+  const auto box = smtp::parse_mailbox(text, {.utf8 = smtp::utf8_policy::smtputf8});
+  if (!box) return std::nullopt;
+  const smtp::address one(*box);
+  if (!box->utf8) return one;
+  const std::string plain = std::string(one.local_part()) + '@' + one.canonical_domain();
+  const auto again = smtp::parse_mailbox(plain);
+  if (!again) return std::nullopt;
+  return smtp::address(*again);
+}
+
+// The mailboxes that may have a report of that size, each once, as a To field has them. One in
+// UTF-8 would have to be carried by SMTPUTF8 (RFC 6532 §3.2), and by all who get the same message.
+void address_to(const std::vector<dmarc::report_uri>& uris, letter& mail) {
   std::vector<smtp::address> all;
-  std::string list;
-  for (const dmarc::report_uri& uri : to.verified(octets)) {
-    const auto box = smtp::parse_mailbox(uri.address);
-    if (!box) continue;
-    const smtp::address one(*box);
-    if (std::find(all.begin(), all.end(), one) != all.end()) continue;
-    list += (list.empty() ? "" : ", ") + one.text();
-    all.push_back(one);
+  for (const dmarc::report_uri& uri : uris) {
+    const auto one = ascii_mailbox(uri.address);
+    if (!one) mail.left_out.push_back(uri.address);
+    if (!one || std::find(all.begin(), all.end(), *one) != all.end()) continue;
+    mail.to += (mail.to.empty() ? "" : ", ") + one->text();
+    all.push_back(*one);
   }
-  return list;
+}
+
+// What may be of one file alone: a name that is taken by a folder, for instance. What else it may
+// be of is found out by another file.
+bool may_be_of_one_file(std::error_code error) {
+  return error == std::errc::filename_too_long || error == std::errc::is_a_directory ||
+         error == std::errc::invalid_argument ||
+         error == std::errc::too_many_symbolic_link_levels ||
+         error == std::errc::operation_not_permitted || error == std::errc::not_enough_memory;
+}
+
+bool takes_files(const std::string& folder) {
+  return !smtp::detail::whole_file(folder + "/try" + report_ending).error();
 }
 
 // The Report-ID as the name of a file; POSIX allows 255 octets, and hidden ones have seven more.
@@ -59,10 +83,11 @@ letter write_letter(const dmarc::report& r, const dmarc::destinations& to,
   const auto packed = dmarc::gzip(dmarc::write_report_xml(r, us));
   if (!packed) {
     mail.error = std::make_error_code(std::errc::not_enough_memory);
+    mail.of_one_file = true;
     return mail;
   }
   // RFC 7489 §7.2.1: a size limit is about what is compressed and encoded.
-  mail.to = list_of(to, dmarc::encoded_octets(*packed));
+  address_to(to.verified(dmarc::encoded_octets(*packed)), mail);
   if (mail.to.empty()) return mail;
   const auto now = std::chrono::system_clock::now();
   std::string text = dmarc::write_report_message(r, us, mail.to, *packed, now);
@@ -70,14 +95,8 @@ letter write_letter(const dmarc::report& r, const dmarc::destinations& to,
   smtp::detail::whole_file file(mail.file, 0640);
   file.write(text);
   mail.error = file.keep();
+  mail.of_one_file = may_be_of_one_file(mail.error) && takes_files(from.directory);
   return mail;
-}
-
-bool is_of_one_file(std::error_code error) {
-  return error == std::errc::filename_too_long || error == std::errc::is_a_directory ||
-         error == std::errc::invalid_argument ||
-         error == std::errc::too_many_symbolic_link_levels ||
-         error == std::errc::operation_not_permitted || error == std::errc::not_enough_memory;
 }
 
 // As whole_file.hpp names them. One that cannot be removed harms nobody.

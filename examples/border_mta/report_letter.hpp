@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 #include <system_error>
+#include <vector>
 
 #include "checks/dmarc/destinations.hpp"
 #include "checks/dmarc/report.hpp"
@@ -18,8 +19,12 @@ using letter_signer = std::function<std::string(const std::string& domain, std::
 // `to`: as the To field has it. Empty: nobody wants the report, and there is no file.
 struct letter {
   std::string to;
+  std::vector<std::string> left_out = {};  // who want it, but have no mailbox in ASCII
   std::string file;
   std::error_code error = {};
+  // The error is of this one file, and the folder takes others. Else it is the folder's or the
+  // disk's, and no other report would fare better.
+  bool of_one_file = false;
 };
 
 // Writes a file that is there as a whole or not at all. Its name is the Report-ID, so that the same
@@ -27,10 +32,6 @@ struct letter {
 letter write_letter(const gatepost::checks::dmarc::report& r,
                     const gatepost::checks::dmarc::destinations& to, const reports_section& from,
                     const letter_signer& sign);
-
-// Whether it is of that one file. All other errors are the folder's or the disk's, and no other
-// report would fare better.
-bool is_of_one_file(std::error_code error);
 
 // Removes what a crash has left half written.
 void remove_leftovers(const std::string& folder);

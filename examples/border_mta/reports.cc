@@ -11,7 +11,6 @@
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 #include <exception>
-#include <filesystem>
 #include <utility>
 
 #include "checks/detail/errand.hpp"
@@ -39,6 +38,10 @@ std::uint64_t messages_of(const dmarc::report& r) {
   std::uint64_t all = r.dropped;
   for (const dmarc::counted_row& row : r.rows) all += row.count;
   return all;
+}
+
+const std::string& organization_of(const dmarc::report_policy& p) {
+  return p.organization.empty() ? p.domain : p.organization;
 }
 
 std::string what_of(const std::exception_ptr& e) {
@@ -76,7 +79,7 @@ reporter::reporter(reports_section settings, dmarc::memory_report_store& store,
 
 void reporter::start() {
   asio::co_spawn(around_.io, run(), [this](const std::exception_ptr& e) {
-    if (e) tell_error("ended by an exception: " + what_of(e) + "; restart us");
+    if (e) tell_exception("ended by an exception: ", e, "; restart us");
   });
 }
 
@@ -85,7 +88,7 @@ void reporter::stop() {
     stopping_ = true;
     timer_.cancel();
     const auto workers = workers_;  // which end meanwhile
-    for (const auto& worker : workers) worker->emit(asio::cancellation_type::terminal);
+    for (const worker_ptr& w : workers) w->cancel.emit(asio::cancellation_type::terminal);
   });
 }
 
@@ -95,8 +98,22 @@ void reporter::finish() {
   tell_dropped();
 }
 
-void reporter::tell_error(const std::string& what) {
-  around_.log.note(smtp::log_level::error, where, what);
+// This one and the next are called where an exception would end io's run(). Without the memory for
+// a line there is none.
+void reporter::tell_error(std::string_view what) noexcept {
+  try {
+    around_.log.note(smtp::log_level::error, where, what);
+  } catch (...) {
+  }
+}
+
+void reporter::tell_exception(std::string_view before, const std::exception_ptr& e,
+                              std::string_view behind) noexcept {
+  try {
+    tell_error(std::string(before) + what_of(e) + std::string(behind));
+  } catch (...) {
+    tell_error(before);
+  }
 }
 
 reporter::clock::duration reporter::patience(std::chrono::milliseconds at_most) const {
@@ -104,25 +121,6 @@ reporter::clock::duration reporter::patience(std::chrono::milliseconds at_most) 
 }
 
 // --- The counts ----------------------------------------------------------------------------------
-
-std::string reporter::load() {
-  remove_leftovers(settings_.directory);
-  const std::string& file = settings_.file;
-  const std::error_code wrong = store_.load(file);
-  saved_ = store_.changes();
-  if (!wrong || wrong == std::errc::no_such_file_or_directory) return {};
-  if (wrong != std::errc::illegal_byte_sequence)
-    return file + ": cannot be read: " + wrong.message() + "; see to its name and permissions";
-  const std::string aside = file + ".damaged";
-  std::error_code error;
-  std::filesystem::rename(file, aside, error);
-  if (error)
-    return file + ": is damaged, and cannot be moved to " + aside + ": " + error.message() +
-           "; move it away";
-  tell_error(file + ": is damaged; it was moved to " + aside +
-             ". Its counts are lost, and we begin anew");
-  return {};
-}
 
 asio::awaitable<void> reporter::save() {
   const std::uint64_t changes = store_.changes();
@@ -166,7 +164,7 @@ asio::awaitable<void> reporter::run() {
     try {
       co_await round();
     } catch (...) {
-      tell_error("broken off by an exception: " + what_of(std::current_exception()) + "; we go on");
+      tell_exception("broken off by an exception: ", std::current_exception(), "; we go on");
     }
     co_await pause();
   }
@@ -187,50 +185,82 @@ asio::awaitable<void> reporter::pause() {
   co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
 }
 
-// Takes up all that is due and not put off; nothing while the last round is still on.
+// Takes up all that is due and not put off. Workers of earlier rounds go on with it.
 void reporter::begin_round(const std::vector<std::uint64_t>& due) {
   const auto now = clock::now();
-  if (stopping_ || !workers_.empty() || now < folder_again_) return;
+  if (stopping_ || now < folder_again_) return;
   queue_.clear();
   for (const std::uint64_t id : due) {
     const auto later = put_off_.find(id);
-    if (later == put_off_.end() || later->second.until <= now) queue_.push_back(id);
+    const bool waits = later != put_off_.end() && later->second.until > now;
+    const bool served = std::any_of(workers_.begin(), workers_.end(),
+                                    [id](const worker_ptr& w) { return w->id == id; });
+    if (!waits && !served) queue_.push_back(id);
   }
-  const std::size_t most = std::min(queue_.size(), pace_.workers);
-  workers_.reserve(most);
-  for (std::size_t n = 0; n < most; ++n) begin_worker();
+  const std::size_t more = std::min(queue_.size(), pace_.workers - workers_.size());
+  for (std::size_t n = 0; n < more; ++n) begin_worker();
 }
 
 void reporter::begin_worker() {
-  const auto cancel = std::make_shared<asio::cancellation_signal>();
-  const auto ended = [this, cancel](const std::exception_ptr& e) {
-    std::erase(workers_, cancel);
-    if (e && !stopping_) tell_error("a worker was ended by an exception: " + what_of(e));
-    if (workers_.empty()) timer_.cancel();  // what was settled is to be saved
+  const auto w = std::make_shared<worker>();
+  const auto ended = [this, w](const std::exception_ptr& e) {
+    std::erase(workers_, w);
+    if (e && !stopping_) tell_exception("a worker was ended by an exception: ", e);
+    // What was settled is to be saved. An exception might come again at once.
+    if (!e && workers_.empty()) timer_.cancel();
   };
-  asio::co_spawn(around_.io, work(), asio::bind_cancellation_slot(cancel->slot(), ended));
-  workers_.push_back(cancel);
+  workers_.push_back(w);
+  try {
+    asio::co_spawn(around_.io, work(w), asio::bind_cancellation_slot(w->cancel.slot(), ended));
+  } catch (...) {
+    std::erase(workers_, w);
+    throw;
+  }
 }
 
-asio::awaitable<void> reporter::work() {
-  while (!queue_.empty() && !stopping_) {
-    const std::uint64_t id = queue_.front();
-    queue_.pop_front();
-    co_await serve(id);
+asio::awaitable<void> reporter::work(worker_ptr me) {
+  while (take(*me)) {
+    co_await serve(me->id, me->serves);
   }
+}
+
+// The next one; false: there is none that it may serve.
+bool reporter::take(worker& me) {
+  me.id = 0;
+  me.serves.reset();
+  for (auto it = queue_.begin(); it != queue_.end() && !stopping_; ++it) {
+    report_ptr r = store_.closed(*it);
+    if (!r || !may_serve(*r)) continue;
+    me.id = *it;
+    me.serves = std::move(r);
+    queue_.erase(it);
+    return true;
+  }
+  return false;
+}
+
+// One organization whose DNS is slow does not hold up the others. Its workers take the rest of its
+// reports.
+bool reporter::may_serve(const report& r) const {
+  const auto same = [&r](const worker_ptr& w) {
+    return w->serves && organization_of(w->serves->policy) == organization_of(r.policy);
+  };
+  const auto has = std::count_if(workers_.begin(), workers_.end(), same);
+  return static_cast<std::size_t>(has) < pace_.workers_per_organization;
 }
 
 // --- One report ----------------------------------------------------------------------------------
 
 // What goes wrong with it does not end those who serve the others.
-asio::awaitable<void> reporter::serve(std::uint64_t id) {
-  const report_ptr r = store_.closed(id);
-  if (!r) co_return;
+asio::awaitable<void> reporter::serve(std::uint64_t id, report_ptr r) {
   co_await asio::this_coro::reset_cancellation_state();
   try {
     co_await try_to_serve(id, r);
   } catch (...) {
-    if (!stopping_) failed(id, *r, what_of(std::current_exception()));
+    if (!stopping_) {
+      const bool again = put_off_failed(id);  // first, or it would be the next one again
+      tell_failed(*r, what_of(std::current_exception()), again);
+    }
   }
 }
 
@@ -239,7 +269,10 @@ asio::awaitable<void> reporter::try_to_serve(std::uint64_t id, report_ptr r) {
   options.suffixes = around_.suffixes.get();
   destinations to(r->policy, options);
   const bool all_known = co_await verify(to);
-  if (!all_known && put_off(id)) co_return;
+  if (!all_known) {
+    const bool again = put_off(id, &delay::unanswered);
+    if (again) co_return;
+  }
   // Now it ends soon, and as a whole.
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   co_await hand_over(id, *r, to);
@@ -269,20 +302,29 @@ asio::awaitable<void> reporter::hand_over(std::uint64_t id, const report& r,
   letter mail;
   std::function<void()> write_it = [&] { mail = write_letter(r, to, settings_, around_.sign); };
   co_await elsewhere(std::move(write_it));
-  if (is_of_one_file(mail.error)) {
-    failed(id, r, mail.file + ": " + mail.error.message());
+  if (mail.error && mail.of_one_file) {
+    const bool again = put_off_failed(id);
+    tell_failed(r, mail.file + ": " + mail.error.message(), again);
   } else if (mail.error) {
     folder_failed(r, mail);
   } else {
     done_with(id);
-    const std::string all = r.policy.domain + ": " + std::to_string(messages_of(r)) + " messages, ";
-    if (mail.to.empty())
-      around_.log.note(smtp::log_level::debug, where, all + "and nobody wants the report");
-    else
-      around_.log.note(smtp::log_level::info, where,
-                       all + "the report to " + mail.to + " is " + mail.file);
+    tell_done(r, mail);
     if (!mail.to.empty()) folder_works();
   }
+}
+
+void reporter::tell_done(const report& r, const letter& mail) {
+  const std::string all = r.policy.domain + ": " + std::to_string(messages_of(r)) + " messages, ";
+  if (mail.to.empty())
+    around_.log.note(smtp::log_level::debug, where, all + "and nobody wants the report");
+  else
+    around_.log.note(smtp::log_level::info, where,
+                     all + "the report to " + mail.to + " is " + mail.file);
+  for (const std::string& address : mail.left_out)
+    around_.log.note(smtp::log_level::info, where,
+                     r.policy.domain + ": " + address +
+                         " gets no report: a To field has no place for it in ASCII");
 }
 
 void reporter::done_with(std::uint64_t id) {
@@ -291,20 +333,24 @@ void reporter::done_with(std::uint64_t id) {
 }
 
 // False: it was often enough.
-bool reporter::put_off(std::uint64_t id) {
+bool reporter::put_off(std::uint64_t id, unsigned delay::* attempts) {
   delay& d = put_off_[id];
-  if (++d.attempts > pace_.attempts) return false;
+  if (++(d.*attempts) > pace_.attempts) return false;
   d.until = clock::now() + patience(pace_.again);
   return true;
 }
 
-// This one only.
-void reporter::failed(std::uint64_t id, const report& r, const std::string& why) {
-  const std::string what = "the report on " + r.policy.domain + " fails: " + why;
-  if (put_off(id))
-    return tell_error(what + "; it is tried again in " + text_of(patience(pace_.again)));
-  done_with(id);
-  tell_error(what + "; it is thrown away");
+// This one only. False: it was often enough, and it is thrown away.
+bool reporter::put_off_failed(std::uint64_t id) {
+  const bool again = put_off(id, &delay::failures);
+  if (!again) done_with(id);
+  return again;
+}
+
+void reporter::tell_failed(const report& r, const std::string& why, bool again) {
+  tell_error(
+      "the report on " + r.policy.domain + " fails: " + why +
+      (again ? "; it is tried again in " + text_of(patience(pace_.again)) : "; it is thrown away"));
 }
 
 // Our own house is in disorder. Told once, until it works again.

@@ -23,6 +23,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
@@ -58,9 +59,11 @@ struct reporter_pace {
   std::chrono::milliseconds question = std::chrono::seconds(10);
   // nor the worker that has the report; five addresses may cost nine questions each.
   std::chrono::milliseconds questions = std::chrono::minutes(1);
-  // Reports that are served at the same time.
+  // Reports that are served at the same time, and of them those of one organization.
   std::size_t workers = 20;
-  // RFC 9990 §3.5 lets us try again, or not: each hour, for a day.
+  std::size_t workers_per_organization = 2;
+  // RFC 9990 §3.5 lets us try again, or not: each hour, for a day. Attempts that the DNS did not
+  // answer, and those that failed otherwise, are counted apart.
   std::chrono::milliseconds again = std::chrono::hours(1);
   unsigned attempts = 24;
   // Where the folder takes nothing, until it is tried by another report.
@@ -74,8 +77,8 @@ class reporter {
            reporter_surroundings around, reporter_pace pace = {});
 
   // Reads the counts, and removes what a crash has left half written. Counts that are damaged are
-  // put aside as FILE.damaged, which the log tells. Else empty, or what is wrong with the file, for
-  // people. Before anything is counted.
+  // put aside as FILE.damaged, FILE.damaged.2 and so on, which the log tells. Empty, or what is
+  // wrong with the file, for people. Before anything is counted.
   std::string load();
 
   // Begins. Once, before io runs.
@@ -95,16 +98,27 @@ class reporter {
 
   struct delay {
     clock::time_point until = {};
-    unsigned attempts = 0;
+    unsigned unanswered = 0;  // attempts: by the DNS,
+    unsigned failures = 0;    // and those that failed otherwise
   };
+
+  // Serves one report after the other.
+  struct worker {
+    asio::cancellation_signal cancel;
+    std::uint64_t id = 0;  // of the report that it serves, if there is one
+    report_ptr serves;
+  };
+  using worker_ptr = std::shared_ptr<worker>;
 
   asio::awaitable<void> run();
   asio::awaitable<void> round();
   asio::awaitable<void> pause();
   void begin_round(const std::vector<std::uint64_t>& due);
   void begin_worker();
-  asio::awaitable<void> work();
-  asio::awaitable<void> serve(std::uint64_t id);
+  asio::awaitable<void> work(worker_ptr me);
+  bool take(worker& me);
+  bool may_serve(const report& r) const;
+  asio::awaitable<void> serve(std::uint64_t id, report_ptr r);
   asio::awaitable<void> try_to_serve(std::uint64_t id, report_ptr r);
   asio::awaitable<bool> verify(destinations& to);
   asio::awaitable<void> hand_over(std::uint64_t id, const report& r, const destinations& to);
@@ -112,13 +126,18 @@ class reporter {
   asio::awaitable<void> elsewhere(std::function<void()> work);
 
   void done_with(std::uint64_t id);
-  bool put_off(std::uint64_t id);
-  void failed(std::uint64_t id, const report& r, const std::string& why);
+  bool put_off(std::uint64_t id, unsigned delay::* attempts);
+  bool put_off_failed(std::uint64_t id);
+  void tell_done(const report& r, const letter& mail);
+  void tell_failed(const report& r, const std::string& why, bool again);
   void folder_failed(const report& r, const letter& tried);
   void folder_works();
   void note_saved(std::uint64_t changes, std::error_code error);
   void tell_dropped();
-  void tell_error(const std::string& what);
+  std::string put_aside();
+  void tell_error(std::string_view what) noexcept;
+  void tell_exception(std::string_view before, const std::exception_ptr& e,
+                      std::string_view behind = {}) noexcept;
   clock::duration patience(std::chrono::milliseconds at_most) const;
 
   reports_section settings_;
@@ -128,8 +147,8 @@ class reporter {
   asio::steady_timer timer_;
 
   // --- On io's thread
-  std::deque<std::uint64_t> queue_;  // of this round
-  std::vector<std::shared_ptr<asio::cancellation_signal>> workers_;
+  std::deque<std::uint64_t> queue_;  // due, and neither put off nor being served
+  std::vector<worker_ptr> workers_;
   std::map<std::uint64_t, delay> put_off_;
   bool folder_failed_ = false;
   clock::time_point folder_again_ = {};
@@ -138,7 +157,9 @@ class reporter {
   std::uint64_t dropped_ = 0;  // as the log knows it
   bool stopping_ = false;
 
-  asio::thread_pool helper_{1};  // compresses, and waits for the disk
+  // Compresses, and waits for the disk. The counts are written behind the reports that are being
+  // written by then: one of each worker.
+  asio::thread_pool helper_{1};
 };
 
 }  // namespace border_mta

@@ -44,12 +44,14 @@ class whole_file {
   void write(std::string_view octets) {
     while (!octets.empty() && !error_) {
       const auto n = ::write(opened_.get(), octets.data(), octets.size());
-      if (n > 0)
-        octets.remove_prefix(static_cast<std::size_t>(n));
-      else if (errno != EINTR)
-        fail();
+      if (n > 0) octets.remove_prefix(static_cast<std::size_t>(n));
+      if (n == 0) errno = EIO;  // nothing would go on
+      if (n == 0 || (n < 0 && errno != EINTR)) fail();
     }
   }
+
+  // Of what was done so far.
+  std::error_code error() const { return error_; }
 
   // Once, at the end. An error of this or of anything before: the file is as it was, or it is new
   // and a crash may still lose it.

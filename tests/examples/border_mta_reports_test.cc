@@ -9,6 +9,7 @@
 #include <asio/use_awaitable.hpp>
 #include <atomic>
 #include <chrono>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -45,7 +46,12 @@ std::chrono::sys_seconds now() {
   return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
 }
 
-// Of the names at odd.test, one never gets an answer and another throws.
+// what() is nothing that a line could be made of: telling it fails, as it may without memory.
+struct untold : std::exception {
+  const char* what() const noexcept override { return nullptr; }
+};
+
+// Of the names at odd.test, one never gets an answer and two throw.
 class odd_resolver final : public smtp::dns::resolver {
  public:
   using texts = smtp::dns::answer<std::string>;
@@ -59,6 +65,10 @@ class odd_resolver final : public smtp::dns::resolver {
       co_await never.async_wait(asio::use_awaitable);
     }
     if (name.ends_with("throws.odd.test")) throw std::runtime_error("no such luck");
+    if (name.ends_with("untold.odd.test")) {
+      ++untold_questions;
+      throw untold();
+    }
     texts found = co_await table.txt(std::move(name));
     co_return found;
   }
@@ -74,6 +84,7 @@ class odd_resolver final : public smtp::dns::resolver {
 
   smtp::testing::fake_resolver table;
   int silent = 0;  // questions
+  int untold_questions = 0;
 };
 
 class BorderMtaReports : public testing::Test {
@@ -102,10 +113,14 @@ class BorderMtaReports : public testing::Test {
 
   // Messages that came yesterday.
   void count(const std::string& domain, const std::string& rua, int times = 1) {
+    count(policy(domain, rua), times);
+  }
+  void count(const dmarc::report_policy& p, int times = 1,
+             std::chrono::sys_seconds when = now() - 24h) {
     dmarc::report_row row;
     row.source = *smtp::parse_ip_address("192.0.2.1");
-    row.header_from = domain;
-    for (int i = 0; i < times; ++i) store_->add(policy(domain, rua), row, now() - 24h);
+    row.header_from = p.domain;
+    for (int i = 0; i < times; ++i) store_->add(p, row, when);
   }
 
   void make() {
@@ -239,6 +254,21 @@ TEST_F(BorderMtaReports, ObeySizeLimits) {
   EXPECT_NE(read(folder_ / "out" / files()[0]).find("To: y@b.test\r\n"), std::string::npos);
 }
 
+// A To field in ASCII has A-labels. Who has no place in it is told of.
+TEST_F(BorderMtaReports, GoToMailboxesInAscii) {
+  const std::string domain =
+      "b\xc3\xbc"
+      "cher.test";
+  count("xn--bcher-kva.test", "mailto:x@" + domain + ",mailto:\xc3\xbc@" + domain);
+  start();
+  EXPECT_TRUE(until([&] { return fs::exists(settings_.file) && left() == 0; }));
+  stop();
+  ASSERT_EQ(files().size(), 1u);
+  EXPECT_NE(read(folder_ / "out" / files()[0]).find("To: x@xn--bcher-kva.test\r\n"),
+            std::string::npos);
+  EXPECT_EQ(lines_with(" gets no report: a To field has no place for it in ASCII"), 1u);
+}
+
 TEST_F(BorderMtaReports, HaveNamesThatEveryFolderTakes) {
   std::string name;
   for (int i = 0; i < 4; ++i) name += std::string(60, static_cast<char>('a' + i)) + '.';
@@ -298,6 +328,42 @@ TEST_F(BorderMtaReports, BoundTheQuestionsOfOne) {
   EXPECT_TRUE(files().empty());
 }
 
+// Many of one organization whose DNS is slow leave workers for the others, whose time may come
+// later.
+TEST_F(BorderMtaReports, DoNotWaitForThoseOfOneOrganization) {
+  pace_.question = 1h;
+  pace_.questions = 1h;
+  pace_.workers = 3;
+  for (int i = 0; i < 10; ++i) {
+    dmarc::report_policy p =
+        policy("d" + std::to_string(i) + ".slow.test", "mailto:x@silent.odd.test");
+    p.organization = "slow.test";
+    count(p);
+  }
+  count("a.test", "mailto:x@a.test");
+  start();
+  EXPECT_TRUE(until([&] { return files().size() == 1 && left() == 10; }));
+  count("b.test", "mailto:x@b.test");
+  EXPECT_TRUE(until([&] { return files().size() == 2 && left() == 10; }));
+  EXPECT_EQ(dns_.silent, 2);
+  stop();
+}
+
+// All of an organization are served in the end, without another round.
+TEST_F(BorderMtaReports, OfOneOrganizationComeOneAfterTheOther) {
+  for (int i = 0; i < 30; ++i) {
+    dmarc::report_policy p = policy("d" + std::to_string(i) + ".a.test", "mailto:x@d.a.test");
+    p.published.rua[0].address = "x@" + p.domain;
+    p.organization = "a.test";
+    count(p);
+  }
+  settings_.save_every = 1h;
+  start();
+  EXPECT_TRUE(until([&] { return files().size() == 30; }));
+  stop();
+  EXPECT_EQ(left(), 0u);
+}
+
 TEST_F(BorderMtaReports, StopAtOnce) {
   count("a.test", "mailto:y@silent.odd.test");
   pace_.question = 1h;
@@ -334,6 +400,39 @@ TEST_F(BorderMtaReports, ThatThrowForeverAreThrownAway) {
   stop();
   EXPECT_EQ(lines_with("fails: no such luck; it is tried again in 1 s"), 2u);
   EXPECT_EQ(lines_with("fails: no such luck; it is thrown away"), 1u);
+}
+
+// What cannot even be told is tried again as late as all others, and no sooner.
+TEST_F(BorderMtaReports, ThatCannotBeToldArePutOff) {
+  count("a.test", "mailto:x@untold.odd.test");
+  start();
+  EXPECT_TRUE(until([&] { return dns_.untold_questions == 1; }));
+  count("b.test", "mailto:x@b.test");
+  EXPECT_TRUE(until([&] { return files().size() == 1 && left() == 1; }));
+  count("c.test", "mailto:x@c.test");
+  EXPECT_TRUE(until([&] { return files().size() == 2 && left() == 1; }));
+  stop();
+  EXPECT_EQ(dns_.untold_questions, 1);
+  EXPECT_EQ(lines_with("\"level\":\"error\""), 1u);
+}
+
+// What the DNS has used up of patience, files and signatures have still.
+TEST_F(BorderMtaReports, HaveTheirAttemptsForEachTrouble) {
+  dns_.table.fails("a.test._report._dmarc.fails.test", "SERVFAIL");
+  count("a.test", "mailto:x@a.test,mailto:y@fails.test");
+  pace_.again = 1ms;
+  pace_.attempts = 2;
+  std::atomic<int> signings = 0;
+  sign_ = [&](const std::string&, std::string message) {
+    if (++signings < 3) throw std::runtime_error("no key today");
+    return message;
+  };
+  start();
+  EXPECT_TRUE(until([&] { return fs::exists(settings_.file) && left() == 0; }));
+  stop();
+  EXPECT_EQ(signings, 3);
+  EXPECT_EQ(files().size(), 1u);
+  EXPECT_EQ(lines_with("it is thrown away"), 0u);
 }
 
 // What is wrong with one file is told of that one.
@@ -378,6 +477,29 @@ TEST_F(BorderMtaReports, WaitForTheFolder) {
   EXPECT_EQ(left(), 1u);
 }
 
+// An error that might be of one file is the folder's, where it takes no other either.
+TEST_F(BorderMtaReports, WaitForAFolderThatIsOdd) {
+  const fs::path odd = folder_ / "odd";
+  fs::create_symlink(odd, odd);  // ELOOP
+  settings_.directory = odd;
+  pace_.again = 1ms;
+  pace_.attempts = 1;
+  count("a.test", "mailto:x@a.test");
+  std::atomic<int> tries = 0;
+  sign_ = [&](const std::string&, std::string message) {
+    ++tries;
+    return message;
+  };
+  start();
+  EXPECT_TRUE(until([&] { return tries >= 4 || (fs::exists(settings_.file) && left() == 0); }));
+  EXPECT_EQ(lines_with("all reports are kept"), 1u);
+  EXPECT_EQ(lines_with("\"level\":\"error\""), 1u);
+  fs::remove(odd);
+  fs::create_symlink(folder_ / "out", odd);
+  EXPECT_TRUE(until([&] { return files().size() == 1 && left() == 0; }));
+  stop();
+}
+
 // A crash behind the writing: it is the same report, in the same file.
 TEST_F(BorderMtaReports, AreTheSameAfterACrash) {
   count("a.test", "mailto:x@a.test", 4);
@@ -396,8 +518,8 @@ TEST_F(BorderMtaReports, AreTheSameAfterACrash) {
   make();
   EXPECT_EQ(reporter_->load(), "");
   EXPECT_EQ(files(), std::vector{name});
-  fs::remove(folder_ / "out" / name);  // sent meanwhile
-  count("a.test", "mailto:x@a.test");  // another period
+  fs::remove(folder_ / "out" / name);                    // sent meanwhile
+  count(policy("a.test", "mailto:x@a.test"), 1, now());  // another period
   start();
   EXPECT_TRUE(until([&] { return files().size() == 1 && left() == 1; }));
   stop();
@@ -417,6 +539,26 @@ TEST_F(BorderMtaReports, BeginAnewWithoutDamagedCounts) {
   count("a.test", "mailto:x@a.test", 2);
   reporter_->finish();
   EXPECT_EQ(left(), 1u);
+}
+
+TEST_F(BorderMtaReports, KeepAllDamagedCounts) {
+  for (const char* text : {"one", "two", "three"}) {
+    std::ofstream(settings_.file) << text;
+    make();
+    EXPECT_EQ(reporter_->load(), "");
+  }
+  EXPECT_EQ(read(settings_.file + ".damaged"), "one");
+  EXPECT_EQ(read(settings_.file + ".damaged.2"), "two");
+  EXPECT_EQ(read(settings_.file + ".damaged.3"), "three");
+}
+
+TEST_F(BorderMtaReports, LeaveCountsOfAnotherVersion) {
+  std::string other = dmarc::write_reports({});
+  other.replace(other.find(" 2\n"), 3, " 3\n");
+  std::ofstream(settings_.file, std::ios::binary) << other;
+  make();
+  EXPECT_TRUE(reporter_->load().starts_with(settings_.file + ": another version has written it; "));
+  EXPECT_EQ(read(settings_.file), other);
 }
 
 // What cannot be read stays where it is.

@@ -265,6 +265,13 @@ key = "key.pem"
             self.assertIn(f"{self.counts_file}: user {nobody.pw_uid} may not read it (Permission "
                           "denied); chown it, or name another file\n", done.stdout)
         self.assertEqual(self.counts_file.read_bytes(), b"gatepost")
+        self.out.chmod(0o333)  # it could be written, but not synced
+        done = self.run_program(program, "--config", file, "--check-config", user=nobody.pw_uid,
+                                group=nobody.pw_gid, extra_groups=[])
+        self.assertEqual(done.returncode, 2, done.stdout)
+        self.assertIn(f"{self.out}: user {nobody.pw_uid} may not read and write here (Permission "
+                      "denied); name another folder, or chown it\n", done.stdout)
+        self.out.chmod(0o777)
 
 
 if __name__ == "__main__":

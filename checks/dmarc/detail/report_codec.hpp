@@ -2,6 +2,7 @@
 #ifndef GATEPOST_CHECKS_DMARC_DETAIL_REPORT_CODEC_HPP
 #define GATEPOST_CHECKS_DMARC_DETAIL_REPORT_CODEC_HPP
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -16,6 +17,8 @@
 
 namespace gatepost::checks::dmarc::detail {
 
+// What all versions begin with, and this one.
+inline constexpr std::string_view report_magic_of_all = "gatepost dmarc reports ";
 inline constexpr std::string_view report_magic = "gatepost dmarc reports 2\n";
 
 struct period {
@@ -154,11 +157,13 @@ class report_decoder {
   }
   bool flag() { return choice(1u) != 0; }
   // Every element has an octet at least, so a wrong count cannot take memory.
-  template <class Each>
-  void list(std::size_t most, Each each) {
+  template <class T, class Each>
+  void list(std::vector<T>& into, std::size_t most, Each each) {
     const std::uint64_t n = number();
     if (n > most || n > in_.size()) good_ = false;
-    for (std::uint64_t i = 0; i < n && good_; ++i) each();
+    if (!good_) return;
+    into.reserve(std::min(static_cast<std::size_t>(n), max_report_signatures));
+    for (std::uint64_t i = 0; i < n && good_; ++i) into.push_back(each());
   }
 
   report read_report() {
@@ -167,11 +172,11 @@ class report_decoder {
     r.begin = std::chrono::sys_seconds(std::chrono::seconds(number() & max_time));
     r.end = std::chrono::sys_seconds(std::chrono::seconds(number() & max_time));
     r.dropped = number();
-    list(in_.size(), [&] {
+    list(r.rows, in_.size(), [&] {
       counted_row row;
       row.count = number();
       row.row = read_row();
-      r.rows.push_back(std::move(row));
+      return row;
     });
     return r;
   }
@@ -210,17 +215,17 @@ class report_decoder {
     for (bool* one : {&r.fo.all_fail, &r.fo.any_fails, &r.fo.dkim, &r.fo.spf}) *one = flag();
     r.fo_text = text();
     for (auto* uris : {&r.rua, &r.ruf}) {
-      list(max_report_uris, [&] {
+      list(*uris, max_report_uris, [&] {
         report_uri uri;
         uri.uri = text();
         uri.address = text();
         uri.max_octets = number();
-        uris->push_back(std::move(uri));
+        return uri;
       });
     }
     r.pct = static_cast<unsigned>(number());
     r.ri = static_cast<std::uint32_t>(number());
-    list(max_problems, [&] { r.problems.push_back(text()); });
+    list(r.problems, max_record_problems, [&] { return text(); });
     return p;
   }
 
@@ -233,20 +238,20 @@ class report_decoder {
     row.disposition = choice(policy::reject);
     row.dkim_aligned = flag();
     row.spf_aligned = flag();
-    list(max_problems, [&] {
+    list(row.reasons, max_reasons, [&] {
       override_reason reason;
       reason.type = choice(override_type::other);
       reason.comment = text();
-      row.reasons.push_back(std::move(reason));
+      return reason;
     });
     row.header_from = text();
     row.envelope_from = text();
-    list(max_report_signatures, [&] {
+    list(row.dkim, max_report_signatures, [&] {
       authenticated_dkim s;
       s.domain = text();
       s.selector = text();
       s.result = choice(auth_result::permerror);
-      row.dkim.push_back(std::move(s));
+      return s;
     });
     if (!flag()) return row;
     row.spf.emplace();
@@ -255,8 +260,8 @@ class report_decoder {
     return row;
   }
 
-  // Of one record, of which each of up to 8000 short tags might have one.
-  static constexpr std::size_t max_problems = max_record_octets;
+  // Of one row; a check gives one or two, and a program's own may give more.
+  static constexpr std::size_t max_reasons = 1000;
 
   std::string_view in_;
   bool good_ = true;

@@ -52,6 +52,7 @@ GATEPOST_DECL std::optional<std::string> destinations::next() {
     // RFC 9990 §4, steps 2 to 4.
     std::string name = domain_ + "._report._dmarc." + host_;
     if (canonical_name(name)) return name;
+    not_permitted(true);
     done_with_one();
   }
   return std::nullopt;
@@ -60,7 +61,7 @@ GATEPOST_DECL std::optional<std::string> destinations::next() {
 // The next address: is it of the owner's own organization?
 GATEPOST_DECL void destinations::begin() {
   host_ = *detail::host_of(uris_[at_].address);
-  asks_permission_ = false;
+  asks_permission_ = relation_unknown_ = false;
   if (smtp::is_subdomain_of(host_, domain_)) {
     verified_.push_back(uris_[at_]);
     done_with_one();
@@ -86,16 +87,21 @@ GATEPOST_DECL bool destinations::settle_relation() {
 
 GATEPOST_DECL void destinations::answer(const smtp::dns::answer<std::string>& records) {
   if (at_ >= uris_.size() || !relation_) return;
-  if (!asks_permission_) return relation_->answer(records);
-  if (records.is_definite())
-    take_permission(records);
-  else
-    incomplete_ = true;
+  if (!asks_permission_) {
+    if (!records.is_definite()) relation_unknown_ = true;
+    return relation_->answer(records);
+  }
+  if (!records.is_definite() || !take_permission(records)) not_permitted(records.is_definite());
   done_with_one();
 }
 
-// RFC 9990 §4, steps 6 to 9.
-GATEPOST_DECL void destinations::take_permission(const smtp::dns::answer<std::string>& records) {
+// It may need no permission, if the DNS says next time that both are of one organization.
+GATEPOST_DECL void destinations::not_permitted(bool definitely) {
+  if (!definitely || relation_unknown_) incomplete_ = true;
+}
+
+// RFC 9990 §4, steps 6 to 9. False: there is none.
+GATEPOST_DECL bool destinations::take_permission(const smtp::dns::answer<std::string>& records) {
   bool permitted = false;
   std::vector<report_uri> instead;
   for (const std::string& text : records.records()) {
@@ -104,16 +110,17 @@ GATEPOST_DECL void destinations::take_permission(const smtp::dns::answer<std::st
     permitted = true;
     instead.insert(instead.end(), r->rua.begin(), r->rua.end());
   }
-  if (!permitted) return;
+  if (!permitted) return false;
   if (instead.empty()) {
     verified_.push_back(uris_[at_]);
-    return;
+    return true;
   }
   // An overriding address stays with the host that overrides, or nobody gets the report.
   const bool same = std::all_of(instead.begin(), instead.end(), [&](const report_uri& uri) {
     return detail::host_of(uri.address) == host_;
   });
   if (same) verified_.push_back(instead.front());
+  return same;
 }
 
 GATEPOST_DECL void destinations::done_with_one() {

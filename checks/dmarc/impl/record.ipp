@@ -248,6 +248,7 @@ class record_reader {
   }
 
   void problem(std::string_view name, std::string_view what) {
+    if (record_.problems.size() == max_record_problems) return;
     record_.problems.push_back(std::string(name) + " " + std::string(what));
   }
 

@@ -90,6 +90,10 @@ GATEPOST_DECL std::size_t hash_of(const report_row& row, const smtp::seeded_hash
   text(row.source.text());
   mix(static_cast<std::size_t>(row.disposition) * 8 + (row.passed ? 4 : 0) +
       (row.dkim_aligned ? 2 : 0) + (row.spf_aligned ? 1 : 0));
+  for (const override_reason& reason : row.reasons) {
+    mix(static_cast<std::size_t>(reason.type));
+    text(reason.comment);
+  }
   text(row.header_from);
   text(row.envelope_from);
   for (const authenticated_dkim& s : row.dkim) {

@@ -26,6 +26,10 @@ inline constexpr std::size_t rows_at_a_time = 256;
 // What save() has in memory.
 inline constexpr std::size_t save_buffer = 256u << 10;
 
+// Clocks that are wrong by less are put right without a jump. A period that ends further ahead than
+// this is of a clock that was wrong.
+inline constexpr std::chrono::hours clock_jump{1};
+
 // Vectors grow by doubling.
 inline std::size_t charge_of(const report_row& row) {
   return memory_of(row) + sizeof(counted_row) + row_overhead;
@@ -52,6 +56,18 @@ inline bool is_due(const report& r, std::chrono::sys_seconds now, std::chrono::s
   return std::chrono::abs(now - r.begin) >= interval;
 }
 
+// Where a period begins that comes behind another one.
+inline std::chrono::sys_seconds begin_behind(std::chrono::sys_seconds end,
+                                             std::chrono::sys_seconds now) {
+  return end > now + clock_jump ? now : std::max(now, end);
+}
+
+// Behind the length of the first text.
+inline bool is_of_other_version(std::string_view text) {
+  const std::string_view begin = text.substr(std::min<std::size_t>(text.size(), 8));
+  return begin.starts_with(report_magic_of_all) && !begin.starts_with(report_magic);
+}
+
 }  // namespace detail
 
 // --- Counting ------------------------------------------------------------------------------------
@@ -66,11 +82,11 @@ GATEPOST_DECL void memory_report_store::add(const report_policy& policy, report_
   if (e == nullptr)
     ++dropped_;
   else
-    count(*e, {std::move(row), 1}, hash, octets);
+    count(*e, {std::move(row), 1}, hash, octets, claim::fresh);
 }
 
 GATEPOST_DECL memory_report_store::domain_state memory_report_store::state_of(
-    const std::string& domain) {
+    const std::string& domain, std::chrono::sys_seconds now) {
   domain_state state;
   const auto [first, last] = domains_.equal_range(domain);
   for (auto it = first; it != last; ++it) {
@@ -78,33 +94,37 @@ GATEPOST_DECL memory_report_store::domain_state memory_report_store::state_of(
     ++state.reports;
     if (e.open)
       state.open = &e;
-    else
+    else if (e.collected->end <= now + detail::clock_jump)
       state.end = std::max(state.end, e.collected->end);
   }
   return state;
 }
 
 GATEPOST_DECL bool memory_report_store::has_room(const report_policy& p, std::size_t octets,
-                                                 std::size_t reports) const {
+                                                 std::size_t reports, claim by) const {
   const auto found = organizations_.find(detail::organization_of(p));
   const account has = found == organizations_.end() ? account() : found->second;
-  return octets_ + octets <= limits_.octets &&
-         has.octets + octets <= limits_.octets_per_organization &&
-         has.reports + reports <= limits_.reports_per_organization;
+  if (octets_ + octets > limits_.octets || has.octets + octets > limits_.octets_per_organization ||
+      has.reports + reports > limits_.reports_per_organization)
+    return false;
+  const std::size_t free = limits_.octets - octets_ - octets;
+  return by == claim::saved ||
+         has.octets + octets <= free / std::max<std::size_t>(1, limits_.share_of_free);
 }
 
 // The one that counts the message; nullptr: none does. `octets`: of its row.
 GATEPOST_DECL memory_report_store::entry* memory_report_store::entry_for(
     const report_policy& policy, std::size_t octets, std::chrono::sys_seconds now) {
-  const domain_state domain = state_of(policy.domain);
+  const domain_state domain = state_of(policy.domain, now);
   if (domain.open != nullptr &&
       (domain.open->collected->policy == policy || domain.reports >= limits_.reports_per_domain))
     return domain.open;
-  if (!has_room(policy, memory_of(policy) + detail::entry_overhead + octets, 1)) return domain.open;
+  const std::size_t head = memory_of(policy) + detail::entry_overhead;
+  if (!has_room(policy, head + octets, 1, claim::fresh)) return domain.open;
   std::chrono::sys_seconds begin = std::max(now, domain.end);
   if (domain.open != nullptr) {
     end_period(*domain.open, begin);
-    begin = domain.open->collected->end;
+    begin = detail::begin_behind(domain.open->collected->end, now);
   }
   return &begin_report(policy, begin);
 }
@@ -137,7 +157,7 @@ GATEPOST_DECL void memory_report_store::charge(entry& e, std::size_t octets) {
 }
 
 GATEPOST_DECL void memory_report_store::count(entry& e, counted_row row, std::size_t hash,
-                                              std::size_t octets) {
+                                              std::size_t octets, claim by) {
   auto& rows = e.collected->rows;
   const auto [first, last] = e.index.equal_range(hash);
   for (auto it = first; it != last; ++it) {
@@ -145,7 +165,7 @@ GATEPOST_DECL void memory_report_store::count(entry& e, counted_row row, std::si
     rows[it->second].count += row.count;
     return;
   }
-  if (!has_room(e.collected->policy, octets, 0)) {
+  if (!has_room(e.collected->policy, octets, 0, by)) {
     e.collected->dropped += row.count;
     return;
   }
@@ -264,7 +284,10 @@ GATEPOST_DECL std::error_code memory_report_store::load(const std::filesystem::p
   std::string text;
   if (const std::error_code error = detail::read_whole_file(file, text)) return error;
   auto reports = read_reports(text);
-  if (!reports) return std::make_error_code(std::errc::illegal_byte_sequence);
+  if (!reports)
+    return std::make_error_code(detail::is_of_other_version(text)
+                                    ? std::errc::not_supported
+                                    : std::errc::illegal_byte_sequence);
   const std::lock_guard lock(mutex_);
   for (report& r : *reports) restore(std::move(r));
   return {};
@@ -277,11 +300,12 @@ GATEPOST_DECL void memory_report_store::restore(report r) {
   for (counted_row& row : r.rows) {
     const std::size_t hash = hash_of(row.row, row_hash_);
     const std::size_t octets = detail::charge_of(row.row);
-    if (e == nullptr && has_room(r.policy, head + octets, 1)) e = &begin_report(r.policy, r.begin);
+    if (e == nullptr && has_room(r.policy, head + octets, 1, claim::saved))
+      e = &begin_report(r.policy, r.begin);
     if (e == nullptr)
       dropped_ += row.count;
     else
-      count(*e, std::move(row), hash, octets);
+      count(*e, std::move(row), hash, octets, claim::saved);
   }
   if (e == nullptr) {
     dropped_ += r.dropped;

@@ -82,6 +82,34 @@ TEST(Destinations, OutsideNeedOne) {
   EXPECT_TRUE(d.incomplete());
 }
 
+// One lost answer about whose domain it is does not make it a stranger's.
+TEST(Destinations, OfAnOrganizationThatIsNotKnownAreAskedAgain) {
+  const std::string rua = "mailto:d@example.com";
+  zone dns = {{"_dmarc.sub.example.com", {"v=DMARC1; p=none"}},
+              {"_dmarc.example.com", {"v=DMARC1; p=none"}}};
+  for (const char* lost : {"_dmarc.sub.example.com", "_dmarc.example.com"}) {
+    SCOPED_TRACE(lost);
+    zone now = dns;
+    now[lost] = {"fails"};
+    destinations d("sub.example.com", regime::rfc9989, parse_report_uris(rua));
+    run(d, now);
+    EXPECT_TRUE(d.verified().empty());
+    EXPECT_TRUE(d.incomplete());
+    // With a permission it does not matter, and then it is no matter of the next address.
+    now["sub.example.com._report._dmarc.example.com"] = {"v=DMARC1"};
+    destinations permitted("sub.example.com", regime::rfc9989,
+                           parse_report_uris(rua + ",mailto:x@sub.example.com"));
+    run(permitted, now);
+    EXPECT_EQ(permitted.verified().size(), 2u);
+    EXPECT_FALSE(permitted.incomplete());
+  }
+  destinations d("sub.example.com", regime::rfc9989,
+                 parse_report_uris(rua + ",mailto:x@other.test"));
+  run(d, dns);
+  EXPECT_EQ(d.verified().size(), 1u);
+  EXPECT_FALSE(d.incomplete());
+}
+
 TEST(Destinations, WhatIsLeftOut) {
   EXPECT_EQ(verified("example.org", "https://example.org/r,mailto:a@[192.0.2.1]", {}), addresses{});
   EXPECT_EQ(verified("", "mailto:a@example.org", {}), addresses{});

@@ -77,6 +77,14 @@ TEST(DmarcRecord, WrongValuesBecomeDefaults) {
   EXPECT_EQ(parse_record("v=DMARC1; pct=0; ri=3600; p=none")->pct, 0u);
 }
 
+TEST(DmarcRecord, TellsSomeOfItsProblems) {
+  std::string text = "v=DMARC1;p=none;rua=mailto:a@example.com;";
+  for (int i = 0; i < 5000; ++i) text += "p=;";
+  const auto r = parse_record(text);
+  ASSERT_TRUE(r);
+  EXPECT_EQ(r->problems, std::vector<std::string>(max_record_problems, "p is there twice"));
+}
+
 // RFC 9989 §4.10.1
 TEST(DmarcRecord, WithoutAValidPolicy) {
   struct {

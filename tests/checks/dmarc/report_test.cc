@@ -89,6 +89,13 @@ TEST(Report, EqualRowsHaveEqualHashes) {
   other.spf->result = auth_result::pass;
   EXPECT_NE(hash_of(sample_row(), hash), hash_of(other, hash));
   EXPECT_FALSE(sample_row() == other);
+  for (const override_reason& reason :
+       {override_reason{override_type::other, "t=y"},
+        override_reason{override_type::policy_test_mode, "because"}}) {
+    report_row overridden = sample_row();
+    overridden.reasons = {reason};
+    EXPECT_NE(hash_of(sample_row(), hash), hash_of(overridden, hash)) << reason.comment;
+  }
 }
 
 }  // namespace
