@@ -236,21 +236,23 @@ TEST(Lookups, AnAnswerOfAnotherTypeIsNone) {
   EXPECT_EQ(texts->failure(), smtp::dns::failure::other);
 }
 
+// The resolver outlives them, and waits for nothing itself.
 TEST(Lookups, GoWithTheirExecutor) {
   auto io = std::make_unique<asio::io_context>(1);
-  auto dns = std::make_unique<kit::stepped_resolver>(*io);
-  fill(dns->table());
+  fake_resolver dns;
+  fill(dns).delay(std::chrono::hours(1));
   const hosts_search search("example.test");
   std::weak_ptr<errand<std::string>> left;
   {
-    auto work = begin_search<std::string>(io->get_executor(), *dns, search);
+    auto work = begin_search<std::string>(io->get_executor(), dns, search);
     left = work;
     io->poll();
   }
+  EXPECT_EQ(dns.open(), 1u);
   EXPECT_FALSE(left.expired()) << "its work goes on";
-  dns.reset();
   io.reset();
   EXPECT_TRUE(left.expired());
+  EXPECT_EQ(dns.open(), 0u);
   EXPECT_EQ(search.runs.use_count(), 1) << "the search went, too";
 }
 
