@@ -159,7 +159,7 @@ class Theirs:
     ALIGNED = {4: "pass", 5: "fail"}
 
     def __init__(self, library):
-        self.library = library
+        self.opendmarc = library
         library.opendmarc_policy_connect_init.restype = ctypes.c_void_p
         for name in ("connect_shutdown", "store_from_domain", "store_spf", "store_dkim", "query_dmarc",
                      "fetch_alignment", "fetch_p", "fetch_sp"):
@@ -172,7 +172,7 @@ class Theirs:
             raise OSError(SUFFIX_LIST + " cannot be read")
 
     def evaluate(self, case):
-        lib = self.library
+        lib = self.opendmarc
         self.server.records = case.records
         message = ctypes.c_void_p(lib.opendmarc_policy_connect_init(b"192.0.2.1", 4))
         try:
@@ -181,7 +181,7 @@ class Theirs:
             lib.opendmarc_policy_connect_shutdown(message)
 
     def judge(self, message, case):
-        lib = self.library
+        lib = self.opendmarc
         lib.opendmarc_policy_store_from_domain(message, case.author.encode())
         lib.opendmarc_policy_store_spf(message, case.spf["domain"].encode(),
                                        self.PASSES[case.spf["pass"]], self.MAIL_FROM, None)
