@@ -8,41 +8,36 @@
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
-#include <memory>
 #include <string>
 #include <vector>
 
+#include "checks/detail/errand.hpp"
 #include "smtp/config.hpp"
 #include "smtp/dns/answer.hpp"
 #include "smtp/dns/resolver.hpp"
 
 namespace gatepost::checks::dkim {
 
+using key_answers = std::vector<smtp::dns::answer<std::string>>;
+
 class key_fetch {
  public:
   // Asks for the TXT records of each name. The resolver outlives the questions.
   GATEPOST_DECL key_fetch(const asio::any_io_executor& executor, smtp::dns::resolver& resolver,
                           std::vector<std::string> names);
-  GATEPOST_DECL ~key_fetch();
-  key_fetch(const key_fetch&) = delete;
-  key_fetch& operator=(const key_fetch&) = delete;
 
   // Whether all are answered: wait() has nothing to wait for.
-  GATEPOST_DECL bool done() const;
+  bool done() const { return work_.done(); }
 
   // Until all are answered. Throws operation_aborted where the caller is cancelled meanwhile.
   GATEPOST_DECL asio::awaitable<void> wait();
 
-  // One for each name, in their order; after wait(). What the resolver threw at is a temporary
+  // One for each name, in their order; once done(). What the resolver threw at is a temporary
   // failure.
-  GATEPOST_DECL const std::vector<smtp::dns::answer<std::string>>& answers() const;
+  const key_answers& answers() const { return work_->result(); }
 
  private:
-  struct state;
-  static asio::awaitable<void> ask(std::shared_ptr<state> s, std::size_t index);
-  static asio::awaitable<void> wait_for(std::shared_ptr<state> s);
-
-  std::shared_ptr<state> state_;
+  checks::detail::errand_ptr<key_answers> work_;
 };
 
 }  // namespace gatepost::checks::dkim

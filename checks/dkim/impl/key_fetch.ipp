@@ -1,88 +1,49 @@
 #ifndef GATEPOST_CHECKS_DKIM_IMPL_KEY_FETCH_IPP
 #define GATEPOST_CHECKS_DKIM_IMPL_KEY_FETCH_IPP
 
-#include <asio/bind_cancellation_slot.hpp>
-#include <asio/cancellation_signal.hpp>
-#include <asio/co_spawn.hpp>
-#include <asio/error.hpp>
-#include <asio/redirect_error.hpp>
-#include <asio/steady_timer.hpp>
-#include <asio/use_awaitable.hpp>
-#include <deque>
-#include <exception>
-#include <system_error>
+#include <memory>
+#include <optional>
 #include <utility>
-#include <variant>
 
+#include "checks/detail/lookups.hpp"
 #include "checks/dkim/key_fetch.hpp"
 
 namespace gatepost::checks::dkim {
+namespace detail {
 
-// Shared with the questions' coroutines, which may end later.
-struct key_fetch::state {
-  state(const asio::any_io_executor& executor, smtp::dns::resolver& r, std::vector<std::string> n)
-      : resolver(r),
-        names(std::move(n)),
-        answers(names.size()),
-        cancel(names.size()),
-        open(names.size()),
-        done(executor, asio::steady_timer::time_point::max()) {}
+class key_search {
+ public:
+  explicit key_search(std::vector<std::string> names) : names_(std::move(names)) {}
 
-  void ended() {
-    if (--open == 0) done.cancel();
+  std::optional<key_answers> operator()(checks::detail::lookups& dns) const {
+    key_answers all;
+    bool all_here = true;
+    for (const std::string& name : names_) {
+      const auto* found = dns.txt(name);
+      all_here = all_here && found != nullptr;
+      if (all_here) all.push_back(*found);
+    }
+    if (!all_here) return std::nullopt;
+    return all;
   }
 
-  smtp::dns::resolver& resolver;
-  std::vector<std::string> names;
-  std::vector<smtp::dns::answer<std::string>> answers;
-  std::deque<asio::cancellation_signal> cancel;
-  std::size_t open;
-  asio::steady_timer done;  // never; its waiters are woken
+ private:
+  std::vector<std::string> names_;
 };
+
+// Shares the errand: the fetch may go meanwhile.
+inline asio::awaitable<void> wait_for(std::shared_ptr<checks::detail::errand<key_answers>> work) {
+  co_await work->wait();
+}
+
+}  // namespace detail
 
 GATEPOST_DECL key_fetch::key_fetch(const asio::any_io_executor& executor,
                                    smtp::dns::resolver& resolver, std::vector<std::string> names)
-    : state_(std::make_shared<state>(executor, resolver, std::move(names))) {
-  for (std::size_t i = 0; i < state_->names.size(); ++i) {
-    const auto known = resolver.known({state_->names[i], smtp::dns::record_type::txt});
-    const auto* texts = known ? std::get_if<smtp::dns::answer<std::string>>(&*known) : nullptr;
-    if (texts != nullptr) {
-      state_->answers[i] = *texts;
-      --state_->open;
-      continue;
-    }
-    asio::co_spawn(executor, ask(state_, i),
-                   asio::bind_cancellation_slot(state_->cancel[i].slot(),
-                                                [s = state_](std::exception_ptr) { s->ended(); }));
-  }
-}
+    : work_(checks::detail::begin_search<key_answers>(executor, resolver,
+                                                      detail::key_search(std::move(names)))) {}
 
-GATEPOST_DECL key_fetch::~key_fetch() {
-  if (state_->open == 0) return;
-  for (asio::cancellation_signal& signal : state_->cancel)
-    signal.emit(asio::cancellation_type::terminal);
-}
-
-GATEPOST_DECL asio::awaitable<void> key_fetch::ask(std::shared_ptr<state> s, std::size_t index) {
-  smtp::dns::answer<std::string> answer = co_await s->resolver.txt(s->names[index]);
-  s->answers[index] = std::move(answer);
-}
-
-GATEPOST_DECL bool key_fetch::done() const { return state_->open == 0; }
-
-GATEPOST_DECL asio::awaitable<void> key_fetch::wait() { return wait_for(state_); }
-
-GATEPOST_DECL asio::awaitable<void> key_fetch::wait_for(std::shared_ptr<state> s) {
-  while (s->open > 0) {
-    std::error_code error;
-    co_await s->done.async_wait(asio::redirect_error(asio::use_awaitable, error));
-    if (s->open > 0) throw std::system_error(asio::error::operation_aborted);
-  }
-}
-
-GATEPOST_DECL const std::vector<smtp::dns::answer<std::string>>& key_fetch::answers() const {
-  return state_->answers;
-}
+GATEPOST_DECL asio::awaitable<void> key_fetch::wait() { return detail::wait_for(work_.share()); }
 
 }  // namespace gatepost::checks::dkim
 

@@ -1,29 +1,27 @@
 #!/usr/bin/python3
 """Random records and identifiers, judged by RFC 7489 by gatepost and by OpenDMARC's library.
 
-Where the two differ, the RFC decides; ACCEPTED names the kinds of difference in which it decides
-against OpenDMARC, or leaves both free. Every other difference fails the test.
+tests/support/differential.py says what is done with differences; ACCEPTED has those that the RFC
+decides against OpenDMARC, or leaves free.
 
   differential_test.py PROGRAM [CASES [SEED]]    PROGRAM: evaluate_json
 """
 
 import collections
 import ctypes
-import json
 import os
 import random
 import re
 import socket
 import struct
-import subprocess
 import sys
 import threading
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
+import differential
+
 CASES = 5000
 SEED = 7489
-
-# Of the differences; the rest is counted.
-SHOWN = 5
 
 SUFFIX_LIST = "/usr/share/publicsuffix/public_suffix_list.dat"
 
@@ -266,12 +264,6 @@ ACCEPTED = [wildcard_suffix, version_in_lower_case, blank_in_version, strict_is_
 
 # The comparison -------------------------------------------------------------------------------
 
-def evaluate_ours(program, cases):
-    lines = "".join(json.dumps(c._asdict()) + "\n" for c in cases)
-    done = subprocess.run([program], input=lines, capture_output=True, text=True, check=True)
-    return [line.split("\t") for line in done.stdout.split("\n")[:-1]]
-
-
 def outcome(ours):
     """What is done with the message, as OpenDMARC says it."""
     result, policy = ours[:2]
@@ -293,31 +285,15 @@ def peer():
 
 
 def main():
-    program = sys.argv[1]
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else CASES
-    seed = int(sys.argv[3]) if len(sys.argv) > 3 else SEED
-    theirs_all = peer()
-    if theirs_all is None:
-        needed = os.environ.get("CI")
-        print("there is no OpenDMARC to compare with: " + ("failed" if needed else "not tested"))
-        return 1 if needed else 0
+    program, count, seed = differential.arguments(CASES, SEED)
+    theirs = peer()
+    if theirs is None:
+        return differential.absent("OpenDMARC's library, or the public suffix list,")
     generator = Generator(seed)
     cases = [generator.case() for _ in range(count)]
-    tally = collections.Counter()
-    results = collections.Counter()
-    for case, ours in zip(cases, evaluate_ours(program, cases), strict=True):
-        theirs = theirs_all.evaluate(case)
-        results[outcome(ours)] += 1
-        if not differs(ours, theirs):
-            tally["equal"] += 1
-            continue
-        why = next((rule.__name__ for rule in ACCEPTED if rule(case, ours, theirs)), "DIFFERENT")
-        tally[why] += 1
-        if why == "DIFFERENT" and tally[why] <= SHOWN:
-            print(json.dumps(case._asdict()), "\nours:  ", ours, "\ntheirs:", theirs)
-    print(f"{count} cases, seed {seed}: {dict(tally)}; outcomes: {dict(results)}")
-    # All outcomes occur, or the records are not worth much.
-    return 1 if tally["DIFFERENT"] or len(results) < 4 else 0
+    ours = differential.ask(program, (case._asdict() for case in cases))
+    return differential.compare(cases, ours, theirs.evaluate, differs, ACCEPTED, outcome, seed,
+                                results_at_least=4)
 
 
 if __name__ == "__main__":

@@ -1,25 +1,23 @@
 #!/usr/bin/python3
 """Random zones, evaluated by gatepost and by pyspf (Debian's python3-spf).
 
-Where the two differ, the RFC decides; ACCEPTED names the kinds of difference in which it decides
-against pyspf, or leaves both free. Every other difference fails the test.
+tests/support/differential.py says what is done with differences; ACCEPTED has those that the RFC
+decides against pyspf, or leaves free.
 
   differential_test.py PROGRAM [CASES [SEED]]    PROGRAM: evaluate_json
 """
 
 import collections
-import json
 import os
 import random
 import re
-import subprocess
 import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../support"))
+import differential
 
 CASES = 2000
 SEED = 7208
-
-# Of the differences; the rest is counted.
-SHOWN = 5
 
 # So many that it is never reached: the two count void lookups differently. RFC 7208 §4.6.4 counts
 # terms, pyspf questions (also those for a domain's own record, for each host of an mx, and for names
@@ -244,12 +242,9 @@ ACCEPTED = [redirect_counts_unfollowed, include_of_itself, unknown_modifier_twic
 
 # The comparison -------------------------------------------------------------------------------
 
-def evaluate_ours(program, cases):
-    lines = "".join(
-        json.dumps({"zone": c.zone, "client": c.client, "sender": c.sender, "helo": c.helo,
-                    "void_lookups": NO_LIMIT}) + "\n" for c in cases)
-    done = subprocess.run([program], input=lines, capture_output=True, text=True, check=True)
-    return [line.split("\t") for line in done.stdout.split("\n")[:-1]]
+def request(case):
+    return {"zone": case.zone, "client": case.client, "sender": case.sender, "helo": case.helo,
+            "void_lookups": NO_LIMIT}
 
 
 def differs(ours, theirs):
@@ -259,32 +254,16 @@ def differs(ours, theirs):
 
 
 def main():
-    program = sys.argv[1]
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else CASES
-    seed = int(sys.argv[3]) if len(sys.argv) > 3 else SEED
+    program, count, seed = differential.arguments(CASES, SEED)
     try:
         import spf
     except ImportError:
-        print("python3-spf is not installed: " + ("failed" if os.environ.get("CI") else "not tested"))
-        return 1 if os.environ.get("CI") else 0
+        return differential.absent("python3-spf")
     generator = Generator(seed)
     cases = [generator.case() for _ in range(count)]
-    peer = Theirs(spf)
-    tally = collections.Counter()
-    results = collections.Counter()
-    for case, ours in zip(cases, evaluate_ours(program, cases), strict=True):
-        theirs = peer.evaluate(case)
-        results[ours[0]] += 1
-        if not differs(ours, theirs):
-            tally["equal"] += 1
-            continue
-        why = next((rule.__name__ for rule in ACCEPTED if rule(case, ours, theirs)), "DIFFERENT")
-        tally[why] += 1
-        if why == "DIFFERENT" and tally[why] <= SHOWN:
-            print(json.dumps(case._asdict()), "\nours:  ", ours, "\ntheirs:", theirs)
-    print(f"{count} cases, seed {seed}: {dict(tally)}; results: {dict(results)}")
-    # All results occur, or the zones are not worth much.
-    return 1 if tally["DIFFERENT"] or len(results) < 7 else 0
+    ours = differential.ask(program, map(request, cases))
+    return differential.compare(cases, ours, Theirs(spf).evaluate, differs, ACCEPTED,
+                                lambda found: found[0], seed, results_at_least=7)
 
 
 if __name__ == "__main__":
