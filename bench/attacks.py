@@ -183,6 +183,11 @@ def loris_chunk(hands):
                   b"x" * 70 + b"\r\n")
 
 
+def loris_between_chunks(hands):
+    """500 connections that send one chunk of a message, and no other."""
+    return _crowd(hands, 500, ENVELOPE + b"BDAT 9\r\nSubject: ", lambda n: b"")
+
+
 HANDSHAKE = bytes.fromhex("160301020001 0001fc0303") + b"r" * 501
 
 
@@ -420,7 +425,7 @@ def tls_renegotiation(hands):
 
 
 ALL = [loris_silent, loris_command, loris_mail, loris_recipient, loris_data, loris_header,
-       loris_body, loris_chunk, loris_starttls, loris_tls, loris_proxy, never_reads, hello_burst,
+       loris_body, loris_chunk, loris_between_chunks, loris_starttls, loris_tls, loris_proxy, never_reads, hello_burst,
        flood, flood_one_address, flood_kept, endless_line, endless_header, endless_text_line,
        endless_recipients, rset_storm, garbage, garbage_behind_envelope, text_behind_refusal,
        half_closed, reset_in_body, lying_bdat, tls_handshakes, tls_garbage, tls_renegotiation]

@@ -39,6 +39,11 @@ struct channel {
   // RFC 5321 §2.3.8 demands strict; `normalise` is for own devices that send bare LF.
   smtp::line_ends line_ends = line_ends::strict;
 
+  // The classes of solicitations that are not wanted here, where NO-SOLICITING is offered: EHLO
+  // tells them, and a MAIL that declares one of them by SOLICIT= is refused (RFC 3865 §2.1, §2.3).
+  // See is_solicitation_keyword().
+  std::vector<std::string> unwanted_solicitations;
+
   // Serve LMTP (RFC 2033): LHLO instead of EHLO, one reply per recipient.
   bool lmtp = false;
 

@@ -139,6 +139,9 @@ GATEPOST_DECL result<bdat_command> parse_bdat(std::string_view argument);
 // RFC 4954 §4.
 GATEPOST_DECL result<auth_command> parse_auth(std::string_view argument);
 
+// RFC 3865 §2.2: whether `word` names a class of solicitations, as "net.example:ADV" does.
+GATEPOST_DECL bool is_solicitation_keyword(std::string_view word) noexcept;
+
 // Postfix XCLIENT_README, XFORWARD_README: name=value pairs.
 GATEPOST_DECL result<attribute_list> parse_attributes(std::string_view argument);
 

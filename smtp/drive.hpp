@@ -85,6 +85,7 @@ class session_driver final : private busy_watch, private transcript_tap {
   asio::awaitable<void> authenticate(std::string response);
   asio::awaitable<void> start_delivery(std::string node);
   asio::awaitable<void> start_tls();
+  void tell_of_tls_error();
   asio::awaitable<void> take_body(std::string_view text);
   asio::awaitable<void> take_body_by_policy(std::string_view text, bool header_ends);
   void over(const reply* said);
@@ -95,6 +96,7 @@ class session_driver final : private busy_watch, private transcript_tap {
   asio::awaitable<verdict> ask_policy(smtp::stage s);
   asio::awaitable<void> ask_recipient();
   asio::awaitable<void> ask_data();
+  verdict make_room();
   asio::awaitable<verdict> begin_message();
   asio::awaitable<void> ask_message();
   void answer(const verdict& v);
@@ -107,6 +109,7 @@ class session_driver final : private busy_watch, private transcript_tap {
 
   // --- Message
   // ------------------------------------------------------------------------------------
+  bool collect_header(std::string_view text);
   bool header_is_fine();
   asio::awaitable<void> header_complete();
   asio::awaitable<void> look_at(std::string_view text);
@@ -158,8 +161,10 @@ class session_driver final : private busy_watch, private transcript_tap {
   time_point message_started_{};                // its first octet; the epoch: there was none
   std::uint64_t message_octets_ = 0;            // on the wire
   std::chrono::nanoseconds message_waited_{0};  // for the client, since its first octet
-  bool reported_ = false;                       // to the observer
-  bool committing_ = false;                     // it is being made durable, or revoked after that
+  // What questions about it took, since the client was last waited for: it may be at its end since.
+  std::chrono::nanoseconds message_asked_{0};
+  bool reported_ = false;    // to the observer
+  bool committing_ = false;  // it is being made durable, or revoked after that
 
   // Of converse(). Its coroutine holds on to it as well, which may outlive this.
   std::shared_ptr<asio::cancellation_signal> cancel_;

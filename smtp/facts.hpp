@@ -58,6 +58,8 @@ struct session_facts {
   bool has_client_address() const {
     return unix_peer.empty() || (trusted_hop && !client.address.is_unspecified());
   }
+  // Whether the client is a program of this machine, by a Unix socket, that speaks for itself.
+  bool from_this_machine() const { return !unix_peer.empty() && !trusted_hop; }
 };
 
 }  // namespace gatepost::smtp

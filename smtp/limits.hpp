@@ -89,8 +89,9 @@ struct session_limits {
   // RFC 5321 §4.5.3.2.5: three minutes for a block of data (the client's side of the same wait).
   std::chrono::milliseconds data_timeout = std::chrono::minutes(3);
 
-  // For a client that has not sent one good command yet. Most that stay silent here never speak.
-  std::chrono::milliseconds first_command_timeout = std::chrono::minutes(1);
+  // For a client that has not sent one good command yet: RFC 5321 §4.5.3.2.7 as well. Most that
+  // stay silent here never speak, so that a server which is attacked may well lower it.
+  std::chrono::milliseconds first_command_timeout = std::chrono::minutes(5);
 
   // A write of ours that the client does not take.
   std::chrono::milliseconds write_timeout = std::chrono::minutes(3);

@@ -159,6 +159,8 @@ inline constexpr fixed_reply needs_requiretls{530, {5, 7, 30}, "REQUIRETLS needs
 
 inline constexpr fixed_reply relaying_denied{550, {5, 7, 1}, "Relaying denied"};
 inline constexpr fixed_reply no_such_user{550, {5, 1, 1}, "No such user here"};
+inline constexpr fixed_reply unwanted_solicitation{
+    550, {5, 7, 1}, "Solicitations of this class are not wanted here"};
 inline constexpr fixed_reply message_too_big{552, {5, 3, 4}, "Message exceeds the size limit"};
 inline constexpr fixed_reply header_too_big{
     552, {5, 3, 4}, "Message header exceeds the size limit"};

@@ -67,8 +67,9 @@ struct server_options {
   network_set proxies;  // who may connect to a listener with `proxy`
   connection_limits connections;
 
-  // Octets of all messages in flight, in memory; past it new ones get 452. 256 MiB: five of the
-  // largest.
+  // Octets that the messages in flight hold in sessions: a read buffer and the header of each. Past
+  // it new ones get 452. 256 MiB: some 4,000 messages with usual headers at once. (A spool that
+  // holds texts has a budget of its own.)
   std::size_t memory = 256u << 20;
 
   // A graceful stop gives running sessions this long; then it is as stop_now().

@@ -235,6 +235,7 @@ class session {
   // ------------------------------------------------------------
   void on_hello(const command_line& c);
   void on_mail(const command_line& c);
+  bool is_unwanted(std::string_view solicit) const;
   void on_rcpt(const command_line& c);
   void on_data(const command_line& c);
   void on_bdat(const command_line& c);
@@ -287,7 +288,8 @@ class session {
   std::uint64_t line_octets_ = 0;  // of a line that is thrown away, as far as they were not counted
   std::uint64_t lines_ended_ = 0;
   std::optional<smtp::line_ends> next_line_ends_;  // of the settings that were switched to
-  bool line_refused_ = false;  // the client has heard of the fault of the line that is being read
+  bool line_refused_ = false;    // the client has heard of the fault of the line that is being read
+  bool announces_text_ = false;  // a line that went wrong: what follows it may be message text
   data_reader data_;
   chunk_reader chunk_;
   std::string output_;

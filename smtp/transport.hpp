@@ -71,6 +71,8 @@ class transport {
                                                        time_point deadline) = 0;
   // Good after a handshake; nullptr without TLS.
   virtual const tls_facts* tls() const = 0;
+  // What went wrong in TLS: in the handshake, or after it where try_read() or try_write() gave
+  // errc::connection_lost. Empty: nothing; the connection simply ended.
   virtual std::string tls_error() const = 0;
 
   // Ends what is waited for, at once; may be called while wait() is suspended, on the same thread.

@@ -54,6 +54,7 @@ class verdict {
     std::vector<octet_range> erased;          // single fields: field_view::octets of the header
     std::vector<tag> tags;
     double score = 0;
+    std::string policy_class;  // at RCPT: see recipient::policy_class
     std::vector<std::pair<std::size_t, verdict>>
         recipients;  // by index into envelope::recipients()
   };
@@ -82,6 +83,9 @@ class verdict {
   GATEPOST_DECL verdict& erase(octet_range range) &;
   GATEPOST_DECL verdict& add_tag(std::string name, std::string value) &;
   GATEPOST_DECL verdict& score(double points) &;
+  // At RCPT only: what distinguishes this recipient's mail from that of others, should the channel
+  // split classes. What several checks say adds up: all of it has to be the same.
+  GATEPOST_DECL verdict& policy_class(std::string name) &;
   // At the message stage only: a verdict of its own for one recipient.
   GATEPOST_DECL verdict& for_recipient(std::size_t index, verdict v) &;
 
@@ -94,6 +98,7 @@ class verdict {
     return std::move(add_tag(std::move(name), std::move(value)));
   }
   verdict&& score(double points) && { return std::move(score(points)); }
+  verdict&& policy_class(std::string name) && { return std::move(policy_class(std::move(name))); }
   verdict&& for_recipient(std::size_t index, verdict v) && {
     return std::move(for_recipient(index, std::move(v)));
   }

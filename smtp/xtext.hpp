@@ -22,6 +22,11 @@ namespace gatepost::smtp {
 // hexadecimal digits. The empty text is.
 GATEPOST_DECL bool is_xtext(std::string_view text) noexcept;
 
+// The same without a decoded value: whether decode_printable_xtext() and decode_utf8_xtext() take
+// it. No allocation.
+GATEPOST_DECL bool is_printable_xtext(std::string_view text) noexcept;
+GATEPOST_DECL bool is_utf8_xtext(std::string_view text) noexcept;
+
 GATEPOST_DECL std::string encode_xtext(std::string_view octets);
 
 // Any octets.

@@ -169,6 +169,14 @@ class session_state {
   std::uint64_t body_size_ = 0;
 };
 
+// What counts at once: the recipient's class.
+inline verdict class_only(const verdict& said) {
+  verdict now;
+  if (said.has_effects() && !said.what_else().policy_class.empty())
+    now.policy_class(said.what_else().policy_class);
+  return now;
+}
+
 inline std::optional<verdict> session_state::held_refusal_speaks() {
   if (held_.empty() || let_through()) return std::nullopt;
   // A permanent refusal saves the client from coming again.
@@ -185,8 +193,9 @@ inline verdict session_state::conclude(const verdict_merger& merged) {
   if (merged.silent()) return verdict::pass();
   verdict said = merged.result();
   if (!said.negative()) {
+    verdict now = class_only(said);
     keep(std::move(said));
-    return verdict::pass();
+    return now;
   }
   if (!may_be_held(said)) return decision_only(said);
   keep(effects_only(said));

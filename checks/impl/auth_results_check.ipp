@@ -100,7 +100,8 @@ GATEPOST_DECL asio::awaitable<verdict> auth_results::on_message(context& ctx) {
 GATEPOST_DECL verdict auth_results::write(context& ctx) const {
   verdict v = verdict::pass();
   const smtp::session_facts& facts = ctx.facts();
-  const bool believed = facts.unix_peer.empty() && options_.trusted.contains(facts.client.address);
+  const bool believed =
+      facts.has_client_address() && options_.trusted.contains(facts.client.address);
   if (const auto& fields = ctx.fields(); fields && !believed)
     for (const smtp::octet_range range : forged_auth_results(fields->fields, ids_)) v.erase(range);
   auto methods = all_auth_results(ctx.notes(), ctx.transaction_notes());

@@ -78,7 +78,7 @@ GATEPOST_DECL asio::awaitable<verdict> connection_limit::on_connect(context& ctx
   const smtp::session_facts& facts = ctx.facts();
   auto& note = ctx.notes().own<detail::counted_connection>(this);
   note = detail::counted_connection();  // XCLIENT: another client than before
-  if (!facts.unix_peer.empty() || options_.exempt.contains(facts.client.address))
+  if (!facts.has_client_address() || options_.exempt.contains(facts.client.address))
     co_return verdict::pass();
   const smtp::ip_network network =
       smtp::client_network(facts.client.address, options_.v4_bits, options_.v6_bits);

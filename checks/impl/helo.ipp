@@ -41,7 +41,7 @@ GATEPOST_DECL helo::helo(helo_options options) : options_(std::move(options)) {
 
 GATEPOST_DECL asio::awaitable<verdict> helo::on_helo(context& ctx) {
   const smtp::session_facts& facts = ctx.facts();
-  const bool looked_at = !facts.authenticated() && facts.unix_peer.empty() &&
+  const bool looked_at = !facts.authenticated() && facts.has_client_address() &&
                          !options_.exempt.contains(facts.client.address);
   if (!looked_at) co_return verdict::pass();
   co_return look_at_name(facts);

@@ -19,6 +19,8 @@ inline void append_effects(smtp::verdict::effects& to, const smtp::verdict::effe
   to.erased.insert(to.erased.end(), from.erased.begin(), from.erased.end());
   to.tags.insert(to.tags.end(), from.tags.begin(), from.tags.end());
   to.score += from.score;
+  if (!to.policy_class.empty() && !from.policy_class.empty()) to.policy_class += ' ';
+  to.policy_class += from.policy_class;
 }
 
 inline void append_effects(smtp::verdict& to, const smtp::verdict::effects& from) {
@@ -27,6 +29,7 @@ inline void append_effects(smtp::verdict& to, const smtp::verdict::effects& from
   for (const smtp::octet_range range : from.erased) to.erase(range);
   for (const smtp::tag& t : from.tags) to.add_tag(t.name, t.value);
   if (from.score != 0) to.score(from.score);
+  if (!from.policy_class.empty()) to.policy_class(from.policy_class);
 }
 
 // Whether `next` takes the place of `now`; neither is decisive.

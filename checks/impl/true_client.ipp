@@ -52,7 +52,7 @@ GATEPOST_DECL seen_client true_client::find(const smtp::session_facts& facts) co
   const auto& inner = options_.inner_channels;
   if (!options_.border || std::find(inner.begin(), inner.end(), facts.channel) != inner.end())
     return detail::not_judged("behind another border");
-  if (!facts.unix_peer.empty() && !facts.trusted_hop) return detail::not_judged("Unix socket");
+  if (facts.from_this_machine()) return detail::not_judged("Unix socket");
   if (facts.authenticated()) return detail::not_judged("authenticated");
   const smtp::ip_address address = facts.client.address.unmapped();
   if (options_.upstreams.contains(address)) return {client_knowledge::later, address, {}, {}};

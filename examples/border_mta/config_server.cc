@@ -69,6 +69,15 @@ void visit_extensions(fields& f, smtp::extension_set& set) {
              "write chunking = true, too");
 }
 
+void visit_solicitations(fields& f, smtp::channel& c) {
+  f.texts("unwanted_solicitations", c.unwanted_solicitations);
+  for (std::size_t i = 0; i < c.unwanted_solicitations.size(); ++i) {
+    if (!smtp::is_solicitation_keyword(c.unwanted_solicitations[i]))
+      f.reject_item("unwanted_solicitations", i, "not a class of solicitations (RFC 3865 §2.2)",
+                    "write a name as in \"org.example:ADV\"");
+  }
+}
+
 void visit_channel(fields& f, smtp::channel& c) {
   f.text("name", c.name);
   f.text("hostname", c.hostname);
@@ -85,6 +94,7 @@ void visit_channel(fields& f, smtp::channel& c) {
   f.wait("greeting_delay", c.greeting_delay, {0ms, 60s});
   f.wait("tarpit", c.tarpit, {0ms, 30s});
   f.flag("quote_id", c.quote_id);
+  visit_solicitations(f, c);
   f.networks("xclient_from", c.xclient_from);
   f.table("extensions", [&] { visit_extensions(f, c.extensions); });
   f.table("limits", [&] { visit_limits(f, c.limits); });

@@ -1,16 +1,17 @@
-// Whether a text is printable ASCII and nothing else, eight octets at a time: nearly every command
-// line and reply is, and needs no closer look.
+// Small things about the text of command lines and replies.
 #ifndef GATEPOST_SMTP_DETAIL_PLAIN_TEXT_HPP
 #define GATEPOST_SMTP_DETAIL_PLAIN_TEXT_HPP
 
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string_view>
 
 namespace gatepost::smtp::detail {
 
-// Every octet is one of ' ' to '~'.
+// Every octet is one of ' ' to '~', looked at eight at a time: nearly every command line and reply
+// is such a text, and needs no closer look.
 inline bool is_plain_text(std::string_view text) noexcept {
   constexpr std::uint64_t ones = 0x0101010101010101;
   constexpr std::uint64_t tops = ones * 0x80;
@@ -33,6 +34,17 @@ inline bool is_plain_text(std::string_view text) noexcept {
     if (c < 0x20 || c > 0x7E) return false;
   }
   return true;
+}
+
+// The next item of a list with commas, taken off it; nothing is left behind the last one.
+constexpr std::string_view take_item(std::optional<std::string_view>& list) {
+  const std::size_t comma = list->find(',');
+  const std::string_view item = list->substr(0, comma);
+  if (comma == std::string_view::npos)
+    list.reset();
+  else
+    list->remove_prefix(comma + 1);
+  return item;
 }
 
 }  // namespace gatepost::smtp::detail

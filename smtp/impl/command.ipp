@@ -1,6 +1,7 @@
 #ifndef GATEPOST_SMTP_IMPL_COMMAND_IPP
 #define GATEPOST_SMTP_IMPL_COMMAND_IPP
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdint>
@@ -179,6 +180,14 @@ GATEPOST_DECL result<auth_command> parse_auth(std::string_view argument) {
   a.initial_response = detail::take_word(argument);
   if (!argument.empty()) return errc::trailing_characters;
   return a;
+}
+
+GATEPOST_DECL bool is_solicitation_keyword(std::string_view word) noexcept {
+  const auto is_letter = [](char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); };
+  const auto may_follow = [&](char c) {
+    return is_letter(c) || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_' || c == ':';
+  };
+  return !word.empty() && is_letter(word[0]) && std::all_of(word.begin(), word.end(), may_follow);
 }
 
 GATEPOST_DECL result<attribute_list> parse_attributes(std::string_view argument) {

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "smtp/command.hpp"
+#include "smtp/xtext.hpp"
 
 // The words of a command line, and the parameters of MAIL and RCPT: RFC 5321 §4.1.1.11 and the
 // extensions.
@@ -72,19 +73,6 @@ constexpr bool is_value(std::string_view s, bool utf8) {
   std::uint8_t kinds = 0;
   for (const char c : s) kinds |= kind_in_value(c);
   return is_value_of(kinds, s, utf8);
-}
-
-// RFC 3461 §4: xtext, the encoding of ENVID, ORCPT and AUTH.
-constexpr bool is_xtext(std::string_view s) {
-  const auto hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F'); };
-  for (std::size_t i = 0; i < s.size(); ++i) {
-    const auto c = static_cast<unsigned char>(s[i]);
-    if (c < 33 || c > 126 || c == '=') return false;
-    if (c != '+') continue;
-    if (i + 2 >= s.size() || !hex(s[i + 1]) || !hex(s[i + 2])) return false;
-    i += 2;
-  }
-  return true;
 }
 
 // Of a parameter that is none of ours.
@@ -193,19 +181,23 @@ inline errc set_ret(const parameter& p, mail_parameters& m) {
 
 inline errc set_envid(const parameter& p, mail_parameters& m) {
   m.envid = p.value;
-  // RFC 3461 §4.4: at most 100 characters.
-  return is_xtext(p.value) && p.value.size() <= 100 ? no_error : errc::bad_parameter;
+  // RFC 3461 §4.4: printable, and at most 100 characters.
+  return is_printable_xtext(p.value) && p.value.size() <= 100 ? no_error : errc::bad_parameter;
 }
 
 inline errc set_auth(const parameter& p, mail_parameters& m) {
   m.auth = p.value;
   // RFC 4954 §5: "<>" or a mailbox, as xtext; at most 500 characters (RFC 4954 §3).
-  return is_xtext(p.value) && p.value.size() <= 500 ? no_error : errc::bad_parameter;
+  return is_printable_xtext(p.value) && p.value.size() <= 500 ? no_error : errc::bad_parameter;
 }
 
 inline errc set_solicit(const parameter& p, mail_parameters& m) {
   m.solicit = p.value;
-  return p.value.size() <= 1000 ? no_error : errc::bad_parameter;  // RFC 3865 §2.3
+  // RFC 3865 §2.2: keywords, of at most 1000 characters in all.
+  if (p.value.size() > 1000) return errc::bad_parameter;
+  for (std::optional<std::string_view> rest = p.value; rest;)
+    if (!is_solicitation_keyword(take_item(rest))) return errc::bad_parameter;
+  return no_error;
 }
 
 inline constexpr mail_parameter_row mail_parameter_table[] = {
@@ -256,9 +248,8 @@ inline errc parse_mail_parameters(std::string_view text, const parse_options& op
 
 // RFC 3461 §4.1: "NEVER", or a list of SUCCESS, FAILURE, DELAY.
 inline errc set_notify(std::string_view list, rcpt_parameters& r) {
-  while (true) {
-    const std::size_t comma = list.find(',');
-    const std::string_view item = list.substr(0, comma);
+  for (std::optional<std::string_view> rest = list; rest;) {
+    const std::string_view item = take_item(rest);
     std::uint8_t bit = 0;
     if (equal_ignoring_case(item, "NEVER"))
       bit = notify_never;
@@ -270,8 +261,6 @@ inline errc set_notify(std::string_view list, rcpt_parameters& r) {
       bit = notify_delay;
     if (bit == 0) return errc::bad_parameter;
     r.notify |= bit;
-    if (comma == std::string_view::npos) break;
-    list.remove_prefix(comma + 1);
   }
   // NEVER stands alone.
   const bool both = (r.notify & notify_never) != 0 && r.notify != notify_never;
@@ -286,7 +275,9 @@ inline errc set_orcpt(std::string_view value, bool smtputf8, rcpt_parameters& r)
   const std::string_view address = value.substr(semicolon + 1);
   const bool unitext = equal_ignoring_case(value.substr(0, semicolon), "utf-8");
   if (address.empty() || value.size() > 500) return errc::bad_parameter;
-  if (unitext ? !is_value(address, smtputf8) : !is_xtext(address)) return errc::bad_parameter;
+  const bool good =
+      unitext ? is_value(address, smtputf8) && is_utf8_xtext(address) : is_printable_xtext(address);
+  if (!good) return errc::bad_parameter;
   r.orcpt = value;
   return no_error;
 }

@@ -19,16 +19,25 @@ namespace gatepost::smtp {
 // While it lives, the client is watched: does it leave, does the answer come too late?
 class session_driver::busy {
  public:
-  explicit busy(session_driver& d) : connection_(d.connection_) {
+  enum class about : bool { command, message };
+
+  explicit busy(session_driver& d, about what = about::command)
+      : driver_(d), about_(what), from_(d.connection_.now()) {
     d.late_ = d.left_ = false;
-    connection_.watch(&d, connection_.now() + d.engine_.settings().limits.processing_time);
+    const auto spent = what == about::message ? d.message_asked_ : std::chrono::nanoseconds(0);
+    d.connection_.watch(&d, from_ + d.engine_.settings().limits.processing_time - spent);
   }
   busy(const busy&) = delete;
   busy& operator=(const busy&) = delete;
-  ~busy() { connection_.watch(nullptr); }
+  ~busy() {
+    driver_.connection_.watch(nullptr);
+    if (about_ == about::message) driver_.message_asked_ += driver_.connection_.now() - from_;
+  }
 
  private:
-  transport& connection_;
+  session_driver& driver_;
+  about about_;
+  time_point from_;
 };
 
 // While it lives, a port is asked that cannot be told to hurry: it is cancelled when
@@ -71,6 +80,12 @@ inline std::string text_of(const std::exception_ptr& e) {
   } catch (...) {
     return "an exception that is no std::exception";
   }
+}
+
+// What a delivery that cannot take a message means to its client (RFC 5321 §4.2.3).
+inline const fixed_reply& storage_reply(std::error_code why) {
+  const bool full = why == errc::spool_full || why == errc::resource_limit;
+  return full ? replies::no_storage : replies::local_error;
 }
 
 // RFC 4954 §6.
@@ -225,8 +240,10 @@ GATEPOST_DECL asio::awaitable<void> session_driver::read(std::chrono::millisecon
     const time_point from = connection_.now();
     if (!waiting_since_) waiting_since_ = from;
     const time_point until = std::min(deadline_in(at_most, *waiting_since_), rate_deadline(from));
+    const bool in_text = engine_.in_message();  // and not between two chunks of it
     const std::error_code waited = co_await connection_.wait(readiness::to_read, until);
-    if (message_octets_ > 0) message_waited_ += connection_.now() - from;
+    if (in_text && message_octets_ > 0) message_waited_ += connection_.now() - from;
+    message_asked_ = {};  // it was not at its end before
     if (waited) co_return read_failed(waited);
   } while (!receive_now());
 }
@@ -257,7 +274,10 @@ GATEPOST_DECL time_point session_driver::rate_deadline(time_point now) const {
 
 GATEPOST_DECL void session_driver::read_failed(std::error_code why) {
   if (why == errc::cancelled) return;  // stop() woke us; the engine knows
-  if (why != errc::timed_out) return engine_.lost();
+  if (why != errc::timed_out) {
+    if (connection_.tls() != nullptr) tell_of_tls_error();
+    return engine_.lost();
+  }
   const time_point now = connection_.now();
   if (now >= started_ + engine_.settings().limits.session_time) {
     engine_.reached(limit_kind::session_time);
@@ -321,6 +341,14 @@ GATEPOST_DECL asio::awaitable<void> session_driver::start_tls() {
   ended_by_ = "tls failed";
   if (failed == errc::timed_out) engine_.reached(limit_kind::tls_timeout);
   engine_.lost(failed == errc::timed_out ? session_end::timeout : session_end::client_left);
+}
+
+// Renegotiation, a record that cannot be read: the session ends, and not because the client left.
+GATEPOST_DECL void session_driver::tell_of_tls_error() {
+  const std::string what = connection_.tls_error();
+  if (what.empty()) return;
+  ended_by_ = "tls failed";
+  services_.observer.on_trouble({"tls", what, facts_.id});
 }
 
 // --- Questions -----------------------------------------------------------------------------------
@@ -404,6 +432,8 @@ GATEPOST_DECL asio::awaitable<void> session_driver::ask_recipient() {
   verdict v;
   if (!policy_->ignores(smtp::stage::rcpt)) v = co_await ask_policy(smtp::stage::rcpt);
   if (v.negative() || left_) co_return answer(v);
+  std::string policy_class;
+  if (v.has_effects()) policy_class = v.what_else().policy_class;
   const time_point from = connection_.now();
   port_call asked(*this, "delivery");
   try {
@@ -417,6 +447,11 @@ GATEPOST_DECL asio::awaitable<void> session_driver::ask_recipient() {
   }
   services_.observer.on_verdict(
       {facts_, engine_.envelope(), "rcpt", "delivery", v, connection_.now() - from});
+  if (!policy_class.empty()) {  // the delivery's class counts as well
+    std::string& whole = engine_.asked_recipient().policy_class;
+    if (!whole.empty()) policy_class.append(1, ' ').append(whole);
+    whole.swap(policy_class);
+  }
   answer(v);
 }
 
@@ -427,13 +462,24 @@ GATEPOST_DECL asio::awaitable<void> session_driver::ask_data() {
   answer(v);
 }
 
-GATEPOST_DECL asio::awaitable<verdict> session_driver::begin_message() {
+// Whether there is room for a message.
+GATEPOST_DECL verdict session_driver::make_room() {
   memory_ = memory_reservation(services_.memory);
   if (!memory_.grow_to(engine_.settings().limits.read_buffer)) {
     engine_.reached(limit_kind::memory);
-    co_return verdict::defer(replies::no_storage);
+    return verdict::defer(replies::no_storage);
   }
-  verdict v;
+  try {
+    const std::error_code closed = services_.delivery.available();
+    return closed ? verdict::defer(detail::storage_reply(closed)) : verdict::pass();
+  } catch (...) {
+    return threw("delivery");
+  }
+}
+
+GATEPOST_DECL asio::awaitable<verdict> session_driver::begin_message() {
+  verdict v = make_room();
+  if (v.negative()) co_return v;
   port_call asked(*this, "delivery");
   try {
     intake_ = co_await services_.delivery.begin(view_);
@@ -449,7 +495,7 @@ GATEPOST_DECL asio::awaitable<verdict> session_driver::begin_message() {
   if (!intake_) co_return verdict::defer(replies::local_error);
   header_.begin(engine_.settings().limits.header);
   message_octets_ = 0;
-  message_waited_ = {};
+  message_waited_ = message_asked_ = {};
   message_started_ = connection_.now();
   co_return v;
 }

@@ -32,10 +32,20 @@ struct session_driver::judgement {
 
 // --- Message text --------------------------------------------------------------------------------
 
+// True: the header ends in this text.
+GATEPOST_DECL bool session_driver::collect_header(std::string_view text) {
+  if (header_.where() != header_collector::state::open) return false;
+  const bool ends = header_.add(text) != header_collector::state::open;
+  if (memory_.grow_to(engine_.settings().limits.read_buffer + header_.held())) return ends;
+  engine_.reached(limit_kind::memory);
+  header_.release();
+  refuse(replies::no_storage);
+  return false;
+}
+
 // The caller's coroutine goes on when the text is dealt with: no frame of its own.
 GATEPOST_DECL asio::awaitable<void> session_driver::take_body(std::string_view text) {
-  const bool header_ends = header_.where() == header_collector::state::open &&
-                           header_.add(text) != header_collector::state::open;
+  const bool header_ends = collect_header(text);
   const bool by_policy = !policy_->ignores(smtp::stage::body) ||
                          (header_ends && !policy_->ignores(smtp::stage::header_end));
   if (by_policy) return take_body_by_policy(text, header_ends);
@@ -46,7 +56,7 @@ GATEPOST_DECL asio::awaitable<void> session_driver::take_body(std::string_view t
 GATEPOST_DECL asio::awaitable<void> session_driver::take_body_by_policy(std::string_view text,
                                                                         bool header_ends) {
   if (header_ends) {
-    const busy watched(*this);
+    const busy watched(*this, busy::about::message);
     co_await header_complete();
     if (left_) engine_.lost();
   }
@@ -56,7 +66,7 @@ GATEPOST_DECL asio::awaitable<void> session_driver::take_body_by_policy(std::str
 }
 
 GATEPOST_DECL asio::awaitable<void> session_driver::look_at(std::string_view text) {
-  const busy watched(*this);
+  const busy watched(*this, busy::about::message);
   verdict v;
   try {
     v = co_await policy_->body(text);
@@ -88,8 +98,7 @@ GATEPOST_DECL asio::awaitable<void> session_driver::write(std::string_view text)
     co_return;
   }
   if (!failed) co_return;
-  const bool full = failed == errc::spool_full || failed == errc::resource_limit;
-  refuse(full ? replies::no_storage : replies::local_error);
+  refuse(detail::storage_reply(failed));
 }
 
 // False: it has been refused.
@@ -142,7 +151,7 @@ GATEPOST_DECL void session_driver::refuse(reply why) {
 // --- The end of a message ------------------------------------------------------------------------
 
 GATEPOST_DECL asio::awaitable<void> session_driver::ask_message() {
-  const busy watched(*this);
+  const busy watched(*this, busy::about::message);
   if (header_.where() == header_collector::state::open) {  // a message without a body
     header_.finish();
     co_await header_complete();
@@ -359,8 +368,10 @@ GATEPOST_DECL void session_driver::over(const reply* said) {
   reported_ = false;
   refusal_.reset();
   intake_.reset();
+  header_.release();
   memory_.release();
   message_octets_ = 0;
+  message_waited_ = message_asked_ = {};
   message_started_ = {};
   try {
     if (policy_) policy_->reset();

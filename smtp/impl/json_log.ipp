@@ -84,11 +84,9 @@ inline double seconds(std::chrono::nanoseconds d) {
 
 inline void add_client(json_object& o, const session_facts& f) {
   o.add("session", f.id);
-  if (f.unix_peer.empty())
-    o.add("client", f.client.text());
-  else
-    o.add("client", "unix:" + f.unix_peer);
-  if (f.trusted_hop) o.add("peer", f.peer.text());
+  const std::string peer = f.unix_peer.empty() ? f.peer.text() : "unix:" + f.unix_peer;
+  o.add("client", f.has_client_address() ? f.client.text() : peer);
+  if (f.trusted_hop) o.add("peer", peer);
   o.add_if("helo", f.helo);
   o.add_if("user", f.auth_identity);
 }

@@ -78,8 +78,10 @@ struct server::shared {
     for (const channel_switch& rule : options.switches)
       if (unknown(rule.channel))
         return "a switch names the channel \"" + rule.channel + "\", which does not exist";
-    if (where.implicit_tls && (options.tls == nullptr || !options.tls->ready()))
+    if (where.implicit_tls && options.tls == nullptr)
       return "TLS is to be spoken here, but no certificate is loaded";
+    if (options.tls != nullptr && !options.tls->ready())
+      return "TLS is to be offered, but no certificate is loaded";
     if (detail::at_unix_socket(where)) {
       if (where.address == detail::unix_scheme) return "the path of the Unix socket is missing";
       return std::nullopt;

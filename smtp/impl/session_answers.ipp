@@ -119,6 +119,12 @@ GATEPOST_DECL void session::say_extension(const extension_row& row, std::string&
       if (detail::can_be_told(limits.transactions))
         line.append(" MAILMAX="), number(limits.transactions);
       break;
+    case extension::no_soliciting: {  // RFC 3865 §2.1
+      char before = ' ';
+      for (const std::string& keyword : channel_->unwanted_solicitations)
+        line.append(1, std::exchange(before, ',')).append(keyword);
+      break;
+    }
     case extension::auth:
       for (const std::string& m : channel_->auth_mechanisms) line.append(" ").append(m);
       break;

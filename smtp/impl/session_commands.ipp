@@ -4,7 +4,9 @@
 #include <cassert>
 #include <charconv>
 #include <iterator>
+#include <optional>
 
+#include "smtp/detail/plain_text.hpp"
 #include "smtp/session.hpp"
 
 namespace gatepost::smtp {
@@ -16,6 +18,17 @@ inline bool is_foreign_protocol(std::string_view word) {
        {"GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS", "DELETE", "PRI"})
     if (equal_ignoring_case(w, word)) return true;
   return false;
+}
+
+// Whether a line that cannot be read begins as DATA or BDAT does: what follows it may be message
+// text, which must not be read as commands (RFC 2920 §3.1, RFC 3030 §2).
+inline bool announces_text(std::string_view line) {
+  constexpr std::size_t size = 4;
+  const std::string_view word = line.substr(0, size);
+  if (!equal_ignoring_case(word, "DATA") && !equal_ignoring_case(word, "BDAT")) return false;
+  if (line.size() == size) return true;
+  const char next = to_lower_ascii(line[size]);
+  return (next < 'a' || next > 'z') && (next < '0' || next > '9');
 }
 
 // What the grammar of MAIL or RCPT has against a line. `address` is the enhanced code of a bad
@@ -79,6 +92,7 @@ GATEPOST_DECL void session::handle(std::string_view line) {
     tap_input("(malformed line)");
     bad_command(c.error() == errc::control_character ? replies::control_character
                                                      : replies::unknown_command);
+    if (detail::announces_text(line)) close_session(session_end::protocol);
     return;
   }
   tap_command(*c, line);
@@ -97,6 +111,8 @@ GATEPOST_DECL void session::handle(std::string_view line) {
   }
   if (const fixed_reply* why = objection_to(*c, *row)) {
     bad_command(*why);
+    // Its octets follow, and nobody is there to skip them.
+    if (c->verb == verb::bdat) close_session(session_end::protocol);
   } else {
     if (row->idle) count_idle_command();
     if (!closed()) (this->*row->handle)(*c);
@@ -190,10 +206,27 @@ GATEPOST_DECL void session::on_mail(const command_line& c) {
     count_idle_command();
     return;
   }
+  if (is_unwanted(m->parameters.solicit)) {
+    say(replies::unwanted_solicitation);
+    count_idle_command();
+    return;
+  }
   ++facts_.transactions;
   idle_commands_ = excess_recipients_ = 0;
   envelope_.begin(*m);
   question_ = smtp::stage::mail;
+}
+
+// Whether SOLICIT= declares a class that the channel does not want.
+GATEPOST_DECL bool session::is_unwanted(std::string_view solicit) const {
+  const std::vector<std::string>& unwanted = channel_->unwanted_solicitations;
+  if (solicit.empty() || unwanted.empty()) return false;
+  for (std::optional<std::string_view> rest = solicit; rest;) {
+    const std::string_view declared = detail::take_item(rest);
+    for (const std::string& one : unwanted)
+      if (equal_ignoring_case(one, declared)) return true;
+  }
+  return false;
 }
 
 // RFC 5321 §4.1.1.3.

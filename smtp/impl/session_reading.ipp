@@ -9,7 +9,6 @@
 #include "smtp/session.hpp"
 
 namespace gatepost::smtp {
-
 GATEPOST_DECL std::span<char> session::prepare() {
   const session_limits& limits = channel_->limits;
   if (phase_ == smtp::phase::body) return input_.prepare(limits.read_buffer);
@@ -48,7 +47,11 @@ GATEPOST_DECL line_reader::result session::next_line(std::size_t limit) {
   if (next_line_ends_ && lines_.pending() == 0)
     lines_ = line_reader(*std::exchange(next_line_ends_, std::nullopt));
   if (lines_.pending() == 0) line_limit_ = limit;
+  const bool faultless = lines_.fault() == line_status::need_more;
   const line_reader::result step = lines_.next(input_.view(), line_limit_);
+  // Until a line goes wrong all of it is in the input.
+  if (faultless && step.consumed > 0 && step.status != line_status::line)
+    announces_text_ = phase_ != smtp::phase::auth && detail::announces_text(input_.view());
   input_.consume(step.consumed);
   return step;
 }
@@ -72,7 +75,10 @@ GATEPOST_DECL bool session::read_command(action& todo) {
     return false;
   }
   const bool told = step.status != line_status::need_more || fault_is_new();
-  if (told) bad_line(step.status, limit_kind::command_line);
+  if (told) {
+    bad_line(step.status, limit_kind::command_line);
+    if (announces_text_) close_session(session_end::protocol);
+  }
   weigh_line(step);
   return told || closed() ? false : read_more(todo);
 }

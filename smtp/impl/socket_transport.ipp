@@ -340,6 +340,7 @@ GATEPOST_DECL asio::awaitable<std::error_code> socket_transport::connect_tls(
 GATEPOST_DECL std::string socket_transport::tls_error() const {
   if (!tls_) return {};
   if (!tls_->error_text().empty()) return tls_->error_text();
+  if (tls_->established()) return {};
   return handshake_timed_out_ ? "the TLS handshake took too long"
                               : "connection ended during the TLS handshake";
 }

@@ -94,6 +94,13 @@ GATEPOST_DECL verdict& verdict::score(double points) & {
   return *this;
 }
 
+GATEPOST_DECL verdict& verdict::policy_class(std::string name) & {
+  std::string& all = more().policy_class;
+  if (!all.empty() && !name.empty()) all += ' ';
+  all += name;
+  return *this;
+}
+
 GATEPOST_DECL verdict& verdict::for_recipient(std::size_t index, verdict v) & {
   more().recipients.emplace_back(index, std::move(v));
   return *this;

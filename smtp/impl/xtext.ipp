@@ -122,6 +122,26 @@ inline std::optional<embedded_char> embedded(std::string_view text) {
   return found;
 }
 
+// Gives the parts of a utf-8 address in order: `text` gets what stands for itself, `character` what
+// is escaped. errc{}: all of it is well-formed.
+template <class Text, class Character>
+errc read_utf8(std::string_view all, Text text, Character character) {
+  for (std::size_t at = 0; at < all.size();) {
+    const auto size = utf8_sequence(all, at);
+    if (size == 0) return errc::bad_utf8;
+    if (size > 1 || is_qchar(all[at])) {
+      text(all.substr(at, size));
+      at += size;
+      continue;
+    }
+    const auto found = embedded(all.substr(at));
+    if (!found) return errc::bad_parameter;
+    character(found->value);
+    at += found->size;
+  }
+  return errc{};
+}
+
 }  // namespace detail::xtext
 
 GATEPOST_DECL bool is_xtext(std::string_view text) noexcept {
@@ -132,6 +152,22 @@ GATEPOST_DECL bool is_xtext(std::string_view text) noexcept {
     i += 2;
   }
   return true;
+}
+
+GATEPOST_DECL bool is_printable_xtext(std::string_view text) noexcept {
+  using detail::xtext::hex_case;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (detail::xtext::is_xchar(text[i])) continue;
+    const auto octet = detail::xtext::hexchar(text.substr(i), hex_case::upper);
+    if (!octet || static_cast<unsigned char>(*octet) > 126 || detail::xtext::is_control(*octet))
+      return false;
+    i += 2;
+  }
+  return true;
+}
+
+GATEPOST_DECL bool is_utf8_xtext(std::string_view text) noexcept {
+  return detail::xtext::read_utf8(text, [](std::string_view) {}, [](char32_t) {}) == errc{};
 }
 
 GATEPOST_DECL std::string encode_xtext(std::string_view octets) {
@@ -180,19 +216,10 @@ GATEPOST_DECL result<std::string> encode_utf8_xtext(std::string_view address) {
 GATEPOST_DECL result<std::string> decode_utf8_xtext(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  for (std::size_t at = 0; at < text.size();) {
-    const auto size = utf8_sequence(text, at);
-    if (size == 0) return errc::bad_utf8;
-    if (size > 1 || detail::xtext::is_qchar(text[at])) {
-      out += text.substr(at, size);
-      at += size;
-      continue;
-    }
-    const auto character = detail::xtext::embedded(text.substr(at));
-    if (!character) return errc::bad_parameter;
-    detail::xtext::append_utf8(out, character->value);
-    at += character->size;
-  }
+  const errc wrong = detail::xtext::read_utf8(
+      text, [&out](std::string_view part) { out += part; },
+      [&out](char32_t c) { detail::xtext::append_utf8(out, c); });
+  if (wrong != errc{}) return wrong;
   return out;
 }
 

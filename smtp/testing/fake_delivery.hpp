@@ -67,6 +67,11 @@ class fake_delivery final : public delivery {
     failing_.insert_or_assign(s, failure{count, how, with});
     return *this;
   }
+  // available() says so from now on; no error: it takes messages again.
+  fake_delivery& closes(std::error_code why) {
+    closed_ = why;
+    return *this;
+  }
   // This step waits for the gate. `g` outlives the sessions.
   fake_delivery& waits(step s, gate& g) {
     gates_.insert_or_assign(s, &g);
@@ -105,6 +110,8 @@ class fake_delivery final : public delivery {
     if (found == recipients_.end()) co_return verdict::pass();
     co_return found->second;
   }
+
+  std::error_code available() const override { return closed_; }
 
   asio::awaitable<std::unique_ptr<intake>> begin(const session_view& session) override {
     ++begun;
@@ -202,6 +209,7 @@ class fake_delivery final : public delivery {
   std::map<step, gate*> gates_;
   std::map<step, std::size_t> calls_;
   std::optional<delivery_outcome> outcome_;
+  std::error_code closed_;
   bool wants_edits_ = true;
 };
 

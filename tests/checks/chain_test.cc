@@ -103,6 +103,18 @@ TEST(Chain, RunsInDeclaredOrder) {
   }
 }
 
+// The engine has to know it before the next recipient comes.
+TEST(Chain, ARecipientsClassIsToldAtOnce) {
+  trial t;
+  t.add<scripted>("a", says(stage::rcpt, smtp::verdict::pass().policy_class("strict").score(2)));
+  t.mail("<a@client.example>");
+  const smtp::verdict v = t.rcpt("<b@example.test>");
+  EXPECT_TRUE(v.passes());
+  ASSERT_TRUE(v.has_effects());
+  EXPECT_EQ(v.what_else().policy_class, "strict");
+  EXPECT_EQ(v.what_else().score, 0);  // comes with the message
+}
+
 TEST(Chain, NothingRunsAfterARefusal) {
   for (const auto style : {scripted::style::waits, scripted::style::at_once}) {
     names ran;

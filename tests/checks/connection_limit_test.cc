@@ -98,6 +98,23 @@ TEST_F(ConnectionLimit, SomeAreExempt) {
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(connect("127.0.0.1").passes());
 }
 
+// PROXY at a Unix socket: the client is a stranger all the same.
+TEST_F(ConnectionLimit, StrangersBehindAUnixSocketAreCounted) {
+  make({.connections = 1, .rate = 0});
+  const auto enter = [this](bool told) {
+    auto c = std::make_unique<client>();
+    c->facts.unix_peer = "/run/proxy";
+    c->facts.trusted_hop = told;
+    c->facts.client.address = *smtp::parse_ip_address("192.0.2.1");
+    c->session = chain_->open({c->facts, c->envelope});
+    clients_.push_back(std::move(c));
+    return runner_.run(clients_.back()->session->ask(smtp::stage::connect)).passes();
+  };
+  EXPECT_TRUE(enter(true));
+  EXPECT_FALSE(enter(true));
+  EXPECT_TRUE(enter(false));
+}
+
 TEST_F(ConnectionLimit, AnotherClientByXclientIsCountedInItsPlace) {
   make({.connections = 1, .rate = 0});
   EXPECT_TRUE(connect("192.0.2.1").passes());

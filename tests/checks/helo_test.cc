@@ -102,6 +102,11 @@ TEST(Helo, SomeAreNotLookedAt) {
   t.facts().client.address = ip("192.0.2.1");
   t.facts().auth_identity = "somebody";
   EXPECT_TRUE(t.helo("localhost").passes());
+  t.facts().auth_identity.clear();
+  t.facts().unix_peer = "/run/proxy";
+  EXPECT_TRUE(t.helo("localhost").passes());
+  t.facts().trusted_hop = true;  // who speaks for a stranger
+  EXPECT_FALSE(t.helo("localhost").passes());
 }
 
 }  // namespace

@@ -89,6 +89,13 @@ TEST(Merge, EffectsAddUpUntilItIsDecided) {
   EXPECT_DOUBLE_EQ(e.score, 3.5);
 }
 
+TEST(Merge, ClassesAddUp) {
+  const verdict v = merged({verdict::pass().policy_class("a"), verdict::pass(),
+                            verdict::inconclusive("?").policy_class("b")});
+  ASSERT_TRUE(v.has_effects());
+  EXPECT_EQ(v.what_else().policy_class, "a b");
+}
+
 decision for_recipient(const verdict& v, std::size_t index) {
   if (v.has_effects())
     for (const auto& [i, part] : v.what_else().recipients)

@@ -8,6 +8,7 @@
 #define GATEPOST_TESTS_FUZZ_SESSION_MODEL_HPP
 
 #include <algorithm>
+#include <cctype>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -114,6 +115,14 @@ class session_model {
     return rest.size() >= std::min(settings_.command_line, settings_.auth_line);
   }
 
+  static bool announces_text(std::string_view line) {
+    std::size_t end = 0;
+    while (end < line.size() && std::isalnum(static_cast<unsigned char>(line[end])) != 0) ++end;
+    line = line.substr(0, end);
+    const std::string word = word_of(line);
+    return word == "DATA" || word == "BDAT";
+  }
+
   static std::string word_of(std::string_view& line) {
     const std::size_t end = std::min(line.find_first_of(" \t"), line.size());
     std::string word(line.substr(0, end));
@@ -131,6 +140,12 @@ class session_model {
     const std::string verb = good ? word_of(rest) : "";
     if (verb == "BDAT" && !rejected_) return chunk(rest);
     const std::string reply = next_reply();
+    // What follows may be octets of a text.
+    if (!over_ && (good ? verb == "BDAT" : announces_text(*found))) {
+      FUZZ_CHECK(closed_);
+      if (more_replies()) FUZZ_CHECK(next_reply().starts_with("421"));
+      over_ = true;
+    }
     if (over_) return false;
     if (verb == "DATA" && reply.starts_with("354")) return text();
     if (reply.starts_with("334")) return auth();

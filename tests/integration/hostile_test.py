@@ -37,7 +37,7 @@ rate_grace = "1s"
 """
 
 # What the log has to count while the attack goes on, at least one of each line. Who "left" has not
-# always closed: in half_closed and tls_renegotiation nobody does but the server.
+# always closed: in half_closed nobody does but the server.
 NAMED = {
     "loris_silent": ["limit: first_command_timeout"],
     "loris_command": ["limit: first_command_timeout"],
@@ -47,6 +47,7 @@ NAMED = {
     "loris_header": ["limit: min_body_rate"],
     "loris_body": ["limit: min_body_rate"],
     "loris_chunk": ["limit: min_body_rate"],
+    "loris_between_chunks": ["limit: command_timeout"],
     "loris_starttls": ["limit: tls_timeout"],
     "loris_tls": ["limit: tls_timeout"],
     "loris_proxy": ["refused: proxy_timeout"],
@@ -68,7 +69,7 @@ NAMED = {
     "lying_bdat": ["ended: protocol", "limit: bad_commands", "ended: client left"],
     "tls_handshakes": ["over TLSv1.3", "ended: client left"],
     "tls_garbage": ["ended: tls failed", "trouble: tls"],
-    "tls_renegotiation": ["over TLSv1.2", "ended: client left"],
+    "tls_renegotiation": ["over TLSv1.2", "ended: tls failed", "trouble: tls"],
 }
 
 # Of these, so many.

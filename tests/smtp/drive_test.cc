@@ -144,6 +144,22 @@ TEST(drive, classes_of_recipients) {
   EXPECT_THAT(f.delivery.kept.at(0).recipients, ElementsAre("b@example.test"));
 }
 
+// A check's word and the delivery's: both have to be the same.
+TEST(drive, classes_that_the_policy_tells) {
+  fake_session f(mx_with([](channel& c) { c.split_classes = true; }));
+  f.delivery.classifies("c@example.test", "lax");
+  for (int n = 0; n < 3; ++n)
+    f.policy.answers(stage::rcpt, verdict::pass().policy_class("spam filter"));
+  f.policy.answers(stage::rcpt, verdict::pass());
+  const std::string said =
+      f.begin_message({"a@example.test", "b@example.test", "c@example.test", "d@example.test"});
+  EXPECT_THAT(said, HasSubstr("250 2.1.5 Recipient OK\r\n250 2.1.5 Recipient OK\r\n"
+                              "452 4.5.3 Send this recipient in a message of its own (ID1)\r\n"
+                              "452 4.5.3 "));
+  f.sends();
+  EXPECT_THAT(f.delivery.kept.at(0).recipients, ElementsAre("a@example.test", "b@example.test"));
+}
+
 TEST(drive, etrn) {
   fake_session f(with_extension(extension::etrn));
   f.delivery.fails_at(fake_delivery::step::etrn, 2).fails_at(fake_delivery::step::commit, 1);

@@ -52,7 +52,7 @@ void expect_end(fake_session& f, std::chrono::milliseconds after, const std::str
 TEST(drive_time, a_client_that_never_speaks) {
   fake_session f;
   f.begin();
-  expect_end(f, 1min, timed_out, "timeout");
+  expect_end(f, 5min, timed_out, "timeout");
 }
 
 TEST(drive_time, a_client_that_says_no_more) {
@@ -192,6 +192,36 @@ TEST(drive_time, pauses_between_chunks) {
   f.says("BDAT 4 LAST\r\n\r\n");
   f.session->advance(20s);
   EXPECT_EQ(f.says("c\n"), "550 5.6.0 Message has a bare CR or LF; lines end with CR LF (ID1)\r\n");
+}
+
+// Nor is the pause counted as slowness of the chunks around it.
+TEST(drive_time, pauses_between_chunks_are_not_slow) {
+  fake_session f;
+  f.begin_message();
+  f.says("BDAT 4\r\n");
+  EXPECT_THAT(f.says("a\r\nb"), StartsWith("250 "));
+  f.session->advance(4min);
+  EXPECT_EQ(f.says("BDAT 4 LAST\r\n"), "");
+  f.session->advance(20s);
+  EXPECT_EQ(f.says("c\r\n"), "");
+  EXPECT_EQ(f.says("d"), "250 2.0.0 OK\r\n");
+}
+
+// A message that was slow says nothing of the next one, nor of a chunk that nobody takes.
+TEST(drive_time, slowness_is_of_one_message) {
+  fake_session f;
+  f.delivery.resolves("nobody@example.test", verdict::refuse(replies::no_such_user));
+  f.begin_message();
+  f.says("DATA\r\n");
+  f.says(std::string(20'000, 'x') + "\r\n");
+  f.session->advance(40s);
+  EXPECT_THAT(f.says("y\r\n.\r\n"), StartsWith("5"));  // a long line
+  f.says("MAIL FROM:<a@client.example>\r\nRCPT TO:<nobody@example.test>\r\n");
+  f.says("BDAT 50000 LAST\r\nxx");
+  f.says("xx");
+  f.session->advance(20s);
+  EXPECT_EQ(f.session->heard(), "");
+  EXPECT_FALSE(f.session->ended());
 }
 
 TEST(drive_time, no_least_rate) {
@@ -346,6 +376,44 @@ TEST(drive_time, late_verdicts_within_a_message) {
     EXPECT_EQ(f.delivery.forgotten, 1U);
     EXPECT_EQ(f.says(".\r\n"), took_too_long) << to_string(at);
   }
+}
+
+// The client waits from its final dot on, whatever is asked in how many parts.
+TEST(drive_time, all_questions_about_a_message_have_one_limit) {
+  testing::gate second;  // gates outlive the session
+  testing::gate third;
+  fake_session f;
+  f.policy.waits(stage::header_end, f.gate).waits(stage::body, second);
+  f.policy.waits(stage::message, third);
+  f.begin_message();
+  f.says("DATA\r\n");
+  f.says("Subject: x\r\n\r\nhi\r\n.\r\n");
+  f.session->advance(2min);
+  f.gate.open();
+  f.session->advance(2min);
+  second.open();
+  f.session->advance(1min - 1ms);
+  EXPECT_EQ(f.session->heard(), "");
+  f.session->advance(1ms);
+  EXPECT_EQ(f.session->heard(), took_too_long);
+  EXPECT_EQ(f.delivery.kept.size(), 0U);
+}
+
+// What came before the client was waited for once more is not counted: it had not said all.
+TEST(drive_time, a_message_that_is_waited_for_begins_anew) {
+  testing::gate second;
+  fake_session f;
+  f.policy.waits(stage::header_end, f.gate).waits(stage::message, second);
+  f.begin_message();
+  f.says("DATA\r\n");
+  f.says("Subject: x\r\n\r\nhi\r\n");
+  f.session->advance(4min);
+  f.gate.open();
+  f.session->advance(5s);
+  f.says(".\r\n");
+  f.session->advance(4min);
+  second.open();
+  EXPECT_EQ(f.session->heard(), "250 2.0.0 OK\r\n");
 }
 
 TEST(drive_time, a_commit_that_takes_too_long_is_revoked) {

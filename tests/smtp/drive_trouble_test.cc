@@ -151,6 +151,38 @@ TEST(drive_trouble, memory_has_an_end) {
   EXPECT_EQ(budget.used(), 0U);
 }
 
+// A header that grows is paid for, too.
+TEST(drive_trouble, memory_of_headers_has_an_end) {
+  memory_budget budget(100u << 10);
+  fake_session f;
+  f.options.memory = &budget;
+  f.begin_message();
+  f.says("DATA\r\n");
+  std::string field = "X-Long: " + std::string(900, 'x') + "\r\n";
+  for (int n = 0; n < 20; ++n) EXPECT_EQ(f.says(field), "");
+  EXPECT_GE(budget.used(), (64u << 10) + 20 * field.size());
+  for (int n = 0; n < 60; ++n) EXPECT_EQ(f.says(field), "");
+  EXPECT_LE(budget.used(), 100u << 10);
+  EXPECT_EQ(f.says("\r\nhi\r\n.\r\n"), "452 4.3.1 Insufficient system storage (ID1)\r\n");
+  EXPECT_EQ(f.session->reached(limit_kind::memory), 1U);
+  EXPECT_EQ(budget.used(), 0U);
+  EXPECT_EQ(f.delivery.forgotten, 1U);
+}
+
+TEST(drive_trouble, a_delivery_that_is_closed) {
+  fake_session f;
+  f.begin_message();
+  f.delivery.closes(errc::spool_full);
+  EXPECT_EQ(f.says("DATA\r\n"), "452 4.3.1 Insufficient system storage (ID1)\r\n");
+  f.delivery.closes(errc::spool_failed);
+  f.says("MAIL FROM:<>\r\nRCPT TO:<b@example.test>\r\n");
+  EXPECT_EQ(f.says("DATA\r\n"), local_error);
+  EXPECT_EQ(f.delivery.begun, 0U);
+  f.delivery.closes({});
+  f.says("MAIL FROM:<>\r\nRCPT TO:<b@example.test>\r\n");
+  EXPECT_EQ(f.sends(), "250 2.0.0 OK\r\n");
+}
+
 // --- A client that leaves
 // -----------------------------------------------------------------------------------
 

@@ -21,10 +21,12 @@ TEST(session_facts, a_unix_socket_has_no_client_address_until_a_hop_tells_one) {
   EXPECT_TRUE(f.has_client_address());
   f.unix_peer = "/run/mail";
   EXPECT_FALSE(f.has_client_address());
+  EXPECT_TRUE(f.from_this_machine());
   f.trusted_hop = true;  // XCLIENT may tell a name and no address
   EXPECT_FALSE(f.has_client_address());
   f.client.address = *parse_ip_address("192.0.2.1");
   EXPECT_TRUE(f.has_client_address());
+  EXPECT_FALSE(f.from_this_machine());
 }
 
 }  // namespace

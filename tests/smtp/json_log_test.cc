@@ -65,6 +65,17 @@ TEST_F(json_log_test, a_message_is_one_object) {
   EXPECT_THAT(lines().front(), HasSubstr(R"("size":1234,"seconds":0.005000})"));
 }
 
+// By a proxy at a Unix socket comes whom the proxy tells of, and nobody before.
+TEST_F(json_log_test, a_client_behind_a_unix_socket) {
+  facts_.unix_peer = "/run/proxy";
+  const reply said(250, {2, 0, 0}, "OK");
+  log().on_message({facts_, envelope_, "accepted", "q1", said, 1234, {}});
+  facts_.trusted_hop = true;
+  log().on_message({facts_, envelope_, "accepted", "q1", said, 1234, {}});
+  EXPECT_THAT(lines().at(0), HasSubstr(R"("client":"unix:/run/proxy")"));
+  EXPECT_THAT(lines().at(1), HasSubstr(R"("client":"192.0.2.1:4321","peer":"unix:/run/proxy")"));
+}
+
 // What a client chose cannot end a line, nor make one of its own.
 TEST_F(json_log_test, hostile_text_stays_inside_its_string) {
   facts_.helo = "x\"}\r\n{\"event\":\"forged\xff\x80{}%s";

@@ -167,6 +167,12 @@ TEST(server_listen, says_which_address_it_cannot_have) {
             "127.0.0.1:0: there is no channel \"none\"");
   EXPECT_EQ(*second.listen({.address = "127.0.0.1:0", .implicit_tls = true}),
             "127.0.0.1:0: TLS is to be spoken here, but no certificate is loaded");
+  server_context nothing_loaded;
+  server_options offers_tls;
+  offers_tls.tls = &nothing_loaded;
+  server third(io, offers_tls, policy, delivery);
+  EXPECT_EQ(*third.listen({.address = "127.0.0.1:0"}),
+            "127.0.0.1:0: TLS is to be offered, but no certificate is loaded");
   EXPECT_EQ(
       *second.listen({.address = "127.0.0.1:0", .proxy = true}),
       "127.0.0.1:0: the PROXY protocol is expected here, but no network is trusted to speak it");

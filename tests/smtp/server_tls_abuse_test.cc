@@ -17,6 +17,7 @@
 namespace gatepost::smtp {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using tests::raw_client;
@@ -72,6 +73,8 @@ TEST_F(server_tls_abuse, renegotiation_ends_the_session) {
   const std::string asked = s_client(server.port(), "-tls1_2 -crlf", "R\n");
   EXPECT_THAT(asked, HasSubstr("RENEGOTIATING"));
   ASSERT_TRUE(server.log.ended(1)) << asked;
+  EXPECT_THAT(server.log.troubles(),
+              ElementsAre(HasSubstr("the peer asked for renegotiation, which is refused")));
   // The same client without it is served.
   const std::string polite = s_client(server.port(), "-tls1_2 -crlf", "quit\n");
   EXPECT_THAT(polite, HasSubstr("221 2.0.0 Bye"));

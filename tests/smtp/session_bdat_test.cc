@@ -260,6 +260,36 @@ TEST(session_bdat, a_chunk_without_a_size_ends_the_session) {
   }
 }
 
+// The same where the line cannot be read at all.
+TEST(session_bdat, a_line_that_cannot_be_read_ends_the_session) {
+  using namespace std::string_literals;
+  const std::string blanks(3000, ' ');
+  for (const std::string& line :
+       {"BDAT 30\x01 LAST"s, "BDAT 30\0"s, "bdat 30\n"s, "BDAT\r30"s, "BDAT " + blanks + "30 LAST"s,
+        "BDAT\n"s, "DATA\x01"s, "data\n"s}) {
+    script s = addressed();
+    s.client(line + "\r\nRSET\r\nMAIL FROM:<x@y.example>\r\n")
+        .resets()
+        .server("500 5.5.")
+        .closed(session_end::protocol);
+    EXPECT_EQ(s.check(), "") << line.substr(0, 20);
+  }
+  script t = addressed();  // another word, and no text behind it
+  t.client("BDATA 30\x01\r\nDATABASE\n\r\n").server("500 5.5.").server("500 5.5.");
+  leave(t);
+  EXPECT_EQ(t.check(), "");
+}
+
+TEST(session_bdat, nobody_skips_the_octets_for_a_client_that_was_turned_away) {
+  script s(mx());
+  s.asks(stage::connect, verdict::refuse({554, {5, 7, 1}, "Not you"}))
+      .server("554 5.7.1 Not you\r\n")
+      .client("BDAT 6\r\nQUIT\r\n")
+      .server("503 5.5.1 ")
+      .closed(session_end::protocol);
+  EXPECT_EQ(s.check(), "");
+}
+
 // --- Refusals
 // ----------------------------------------------------------------------------------------
 

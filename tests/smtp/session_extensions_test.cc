@@ -208,6 +208,8 @@ TEST(session_extensions, dsn_parameters) {
                        {"<a@b.example> ENVID=" + std::string(101, 'x'), "501 5.5.4 "},
                        {"<a@b.example> ENVID=a+2Bb", sender_ok},
                        {"<a@b.example> ENVID=a+2b", "501 5.5.4 "},
+                       {"<a@b.example> ENVID=a+20b", sender_ok},
+                       {"<a@b.example> ENVID=a+0D+0A", "501 5.5.4 "},
                    });
   check_mail(without_extension(extension::dsn), {{"<a@b.example> RET=FULL", "555 5.5.4 "}});
   check_rcpt("<>", {
@@ -223,6 +225,9 @@ TEST(session_extensions, dsn_parameters) {
                        {"<a@b.example> ORCPT=rfc822;", "501 5.5.4 "},
                        {"<a@b.example> ORCPT=;a", "501 5.5.4 "},
                        {"<a@b.example> ORCPT=rfc822;a+zz", "501 5.5.4 "},
+                       {"<a@b.example> ORCPT=rfc822;a+0D+0A", "501 5.5.4 "},
+                       {"<a@b.example> ORCPT=utf-8;a\\x{zz}", "501 5.5.4 "},
+                       {"<a@b.example> ORCPT=rfc822;a+20b", recipient_ok},
                    });
 }
 
@@ -240,10 +245,25 @@ TEST(session_extensions, no_soliciting) {
   const channel settings = with_extension(extension::no_soliciting);
   check_mail(settings, {
                            {"<save@example.com> SOLICIT=org.example:ADV:ADLT", sender_ok},
+                           {"<save@example.com> SOLICIT=a,b:c.d-e_f:9", sender_ok},
                            {"<save@example.com> SOLICIT", "501 5.5.4 "},
+                           {"<save@example.com> SOLICIT=!!!", "501 5.5.4 "},
+                           {"<save@example.com> SOLICIT=a,", "501 5.5.4 "},
+                           {"<save@example.com> SOLICIT=9a", "501 5.5.4 "},
                            {"<save@example.com> SOLICIT=" + std::string(1001, 'a'), "501 5.5.4 "},
                        });
   check_mail(mx(), {{"<save@example.com> SOLICIT=org.example:ADV", "555 5.5.4 "}});
+}
+
+// RFC 3865 §2.1, §2.3.
+TEST(session_extensions, solicitations_that_are_not_wanted) {
+  channel settings = with_extension(extension::no_soliciting);
+  settings.unwanted_solicitations = {"org.example:ADV", "net.example:ADLT"};
+  script s = greeted(settings);
+  EXPECT_THAT(s.play().wire,
+              ::testing::HasSubstr("NO-SOLICITING org.example:ADV,net.example:ADLT\r\n"));
+  check_mail(settings, {{"<save@example.com> SOLICIT=org.example:ADV:ADLT", sender_ok},
+                        {"<save@example.com> SOLICIT=x:y,NET.example:adlt", "550 5.7.1 "}});
 }
 
 // RFC 9422 §4: one to six digits, and no 0.

@@ -139,6 +139,8 @@ TEST(transitions, the_engine_walks_the_product) {
         // In phase `rejected` all are the same to RFC 5321 §3.1.
         const fixed_reply& why = columns[i] == phase::rejected ? replies::bad_sequence : *r.in[i];
         s.server("503 5.5.1 " + std::string(why.text) + "\r\n");
+        // Nobody skips its octets.
+        if (r.verb == verb::bdat) s.closed(session_end::protocol);
       } else {
         s.server(positive_reply(r.verb, columns[i]));
         if (r.verb == verb::starttls) s.starts_tls();

@@ -26,8 +26,8 @@ GATEPOST_DECL signer::signer(key_set keys, signer_options options)
 
 GATEPOST_DECL bool signer::ours(const context& ctx) const {
   const smtp::session_facts& facts = ctx.facts();
-  return facts.authenticated() || !facts.unix_peer.empty() ||
-         options_.networks.contains(facts.client.address);
+  if (facts.authenticated() || facts.from_this_machine()) return true;
+  return facts.has_client_address() && options_.networks.contains(facts.client.address);
 }
 
 GATEPOST_DECL std::vector<const signing_key*> signer::keys_for(const context& ctx) const {

@@ -73,7 +73,7 @@ GATEPOST_DECL check::check(smtp::dns::resolver& resolver, check_options options)
 
 GATEPOST_DECL bool check::looks_at(const smtp::session_facts& facts) const {
   if (facts.authenticated()) return false;
-  return !facts.unix_peer.empty() || !options_.exempt.contains(facts.client.address);
+  return !facts.has_client_address() || !options_.exempt.contains(facts.client.address);
 }
 
 GATEPOST_DECL bool check::is_odd(const authors& who) const {
@@ -192,7 +192,7 @@ GATEPOST_DECL void check::override_locally(const context& ctx, const identifiers
   const auto stands = [&e] { return e.result == result::fail && e.disposition != policy::none; };
   const smtp::session_facts& facts = ctx.facts();
   for (const trusted_forwarder& forwarder : options_.forwarders) {
-    if (!stands() || !facts.unix_peer.empty()) break;
+    if (!stands() || !facts.has_client_address()) break;
     if (forwarder.networks.contains(facts.client.address))
       e.override_by(forwarder.type, forwarder.comment);
   }
@@ -211,7 +211,7 @@ GATEPOST_DECL void check::publish(const context& ctx, const identifiers& found,
   add_auth_result(ctx.transaction_notes(), detail::method_of(e));
   ctx.transaction_notes().emplace<outcome_note>(outcome_note{e});
   if (options_.on_outcome) options_.on_outcome(ctx, e, found);
-  if (options_.reports != nullptr && reportable(e) && ctx.facts().unix_peer.empty())
+  if (options_.reports != nullptr && reportable(e) && ctx.facts().has_client_address())
     count(ctx, found, e);
 }
 

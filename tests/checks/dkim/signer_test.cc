@@ -71,6 +71,19 @@ TEST(DkimSigner, LeavesOthersAlone) {
   EXPECT_TRUE(stranger("Subject: x\r\n\r\nx\r\n", "192.0.2.1", "joe"));
 }
 
+TEST(DkimSigner, AProgramOfThisMachineButNoStrangerBehindIt) {
+  const auto leaves = [](bool told) {
+    trial t;
+    t.add<signer>(both_keys());
+    t.facts().unix_peer = "/run/mail";
+    t.facts().trusted_hop = told;
+    t.facts().client.address = *smtp::parse_ip_address("192.0.2.1");
+    return sent(t, samples::plain_message) == samples::plain_message;
+  };
+  EXPECT_FALSE(leaves(false));
+  EXPECT_TRUE(leaves(true));
+}
+
 TEST(DkimSigner, TheAuthorsDomain) {
   struct {
     const char* from;
