@@ -425,10 +425,11 @@ def tls_renegotiation(hands):
 
 
 ALL = [loris_silent, loris_command, loris_mail, loris_recipient, loris_data, loris_header,
-       loris_body, loris_chunk, loris_between_chunks, loris_starttls, loris_tls, loris_proxy, never_reads, hello_burst,
-       flood, flood_one_address, flood_kept, endless_line, endless_header, endless_text_line,
-       endless_recipients, rset_storm, garbage, garbage_behind_envelope, text_behind_refusal,
-       half_closed, reset_in_body, lying_bdat, tls_handshakes, tls_garbage, tls_renegotiation]
+       loris_body, loris_chunk, loris_between_chunks, loris_starttls, loris_tls, loris_proxy,
+       never_reads, hello_burst, flood, flood_one_address, flood_kept, endless_line,
+       endless_header, endless_text_line, endless_recipients, rset_storm, garbage,
+       garbage_behind_envelope, text_behind_refusal, half_closed, reset_in_body, lying_bdat,
+       tls_handshakes, tls_garbage, tls_renegotiation]
 
 # They leave no place for a client that comes later (rig.FEW_PLACES): the good one has to be there
 # before, and to stay.
