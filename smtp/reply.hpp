@@ -136,6 +136,7 @@ inline constexpr fixed_reply control_character{500, {5, 5, 2}, "Command has a co
 inline constexpr fixed_reply not_ascii{500, {5, 5, 2}, "Command has a character that is not ASCII"};
 inline constexpr fixed_reply not_offered{502, {5, 5, 1}, "Command not implemented"};
 inline constexpr fixed_reply bad_sequence{503, {5, 5, 1}, "Bad sequence of commands"};
+inline constexpr fixed_reply lhlo_first{503, {5, 5, 1}, "Send LHLO first"};
 inline constexpr fixed_reply hello_first{503, {5, 5, 1}, "Send HELO or EHLO first"};
 inline constexpr fixed_reply mail_first{503, {5, 5, 1}, "Send MAIL first"};
 inline constexpr fixed_reply rcpt_first{503, {5, 5, 1}, "Send RCPT first"};

@@ -236,6 +236,7 @@ class session {
   void on_hello(const command_line& c);
   void on_mail(const command_line& c);
   bool is_unwanted(std::string_view solicit) const;
+  const fixed_reply* as_it_is_spoken(const fixed_reply* why) const;
   void on_rcpt(const command_line& c);
   void on_data(const command_line& c);
   void on_bdat(const command_line& c);

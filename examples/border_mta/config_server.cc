@@ -48,6 +48,12 @@ void visit_listener(fields& f, smtp::listener& l, const config& c) {
     f.reject("proxy", "nobody is trusted to speak the PROXY protocol",
              "write the addresses of your proxies into proxies.networks, or false here");
   check_channel(f, c, l.channel);
+  const auto used = std::find_if(c.server.channels.begin(), c.server.channels.end(),
+                                 [&](const smtp::channel& one) { return one.name == l.channel; });
+  if (used != c.server.channels.end() && used->require_tls && c.tls.options.certificates.empty() &&
+      !c.tls.self_signed)
+    f.reject("channel", "its require_tls lets no mail in, because there is no certificate",
+             "name one in tls.certificates, or write require_tls = false there");
 }
 
 // The key of an extension: its keyword in lower case.

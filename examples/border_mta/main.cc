@@ -31,6 +31,7 @@
 #include "examples/border_mta/reports.hpp"
 #include "examples/border_mta/signals.hpp"
 #include "examples/border_mta/signing.hpp"
+#include "examples/standard_streams.hpp"
 #include "smtp/config.hpp"
 #include "smtp/dns/cares_resolver.hpp"
 #include "smtp/io_threads.hpp"
@@ -225,8 +226,17 @@ int serve(const config& c, const config_source& from, const command_line& how) {
 // --- Other tasks
 // -----------------------------------------------------------------------------------
 
-int check(const config& c, const config_source& from) {
+// Addresses of --listen; those of a file were looked at when it was read.
+problems try_listeners(const config& c, const command_line& how) {
   problems all;
+  for (const smtp::listener& l : c.listeners)
+    if (!how.listen.empty() && !l.address.starts_with("unix:/") && !smtp::parse_endpoint(l.address))
+      all.push_back("--listen: " + l.address + ": no address; write ADDRESS:PORT or unix:/PATH");
+  return all;
+}
+
+int check(const config& c, const config_source& from, const command_line& how) {
+  problems all = try_listeners(c, how);
   reloadable parts;
   for (std::string& p : parts.load(c)) all.push_back(std::move(p));
   for (std::string& p : try_files(c)) all.push_back(std::move(p));
@@ -275,9 +285,13 @@ int repair(const config& c) {
 problems find_base(const command_line& how, config_source& from) {
   std::error_code error;
   if (!how.directory.empty()) {
-    std::filesystem::create_directories(how.directory, error);
+    // Who only asks makes nothing.
+    if (how.what == command_line::task::run)
+      std::filesystem::create_directories(how.directory, error);
     from.base = std::filesystem::absolute(how.directory, error).lexically_normal().string();
-    if (!std::filesystem::is_directory(how.directory))
+    const bool missing = !std::filesystem::exists(how.directory, error);
+    if (missing && how.what == command_line::task::check) return {};
+    if (!std::filesystem::is_directory(how.directory, error))
       return {how.directory + ": is no folder and cannot be made one; name another with --dir"};
   } else if (!from.file.empty()) {
     from.base = std::filesystem::absolute(from.file, error).lexically_normal().parent_path();
@@ -309,7 +323,7 @@ int run(const command_line& how) {
   }
   complete(c);
   switch (how.what) {
-    case command_line::task::check: return check(c, from);
+    case command_line::task::check: return check(c, from, how);
     case command_line::task::run: return serve(c, from, how);
     case command_line::task::repair: return repair(c);
     default: return use_queue(c, how);
@@ -317,6 +331,7 @@ int run(const command_line& how) {
 }
 
 int main(int argc, char** argv) {
+  examples::keep_standard_streams();
   // A client that is gone is an error of the write, not of the process.
   std::signal(SIGPIPE, SIG_IGN);
   const command_line how = parse_command_line(argc, argv);
@@ -329,7 +344,11 @@ int main(int argc, char** argv) {
     std::cout << "border_mta " GATEPOST_VERSION "\n";
     return good;
   }
-  return run(how);
+  const int status = run(how);
+  // Who serves does not mind.
+  const bool answers = how.what != command_line::task::run;
+  if (answers && !examples::output_is_whole()) return fail(examples::output_is_cut);
+  return status;
 }
 
 }  // namespace

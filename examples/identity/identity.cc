@@ -14,6 +14,7 @@
 #include "examples/identity/evaluate.hpp"
 #include "examples/identity/options.hpp"
 #include "examples/identity/report.hpp"
+#include "examples/standard_streams.hpp"
 #include "smtp/dns/cares_resolver.hpp"
 
 namespace {
@@ -65,6 +66,7 @@ int run(const identity::options& o) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  examples::keep_standard_streams();
   const identity::options o = identity::parse_command_line(argc, argv);
   if (!o.wrong.empty()) return fail(o.wrong);
   if (o.help) {
@@ -72,7 +74,8 @@ int main(int argc, char** argv) {
     return good;
   }
   try {
-    return run(o);
+    const int status = run(o);
+    return examples::output_is_whole() ? status : fail(examples::output_is_cut);
   } catch (const std::exception& e) {
     return fail(e.what());
   }

@@ -16,6 +16,7 @@
 #include "examples/probe/recorder.hpp"
 #include "examples/probe/report.hpp"
 #include "examples/probe/session.hpp"
+#include "examples/standard_streams.hpp"
 #include "smtp/tls/context.hpp"
 
 namespace smtp = gatepost::smtp;
@@ -62,6 +63,7 @@ probe::inputs read_inputs(const probe::options& o) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  examples::keep_standard_streams();
   const probe::options o = probe::parse_command_line(argc, argv);
   if (!o.wrong.empty()) fail(o.wrong);
   if (o.help) {
@@ -88,5 +90,6 @@ int main(int argc, char** argv) {
   io.run();
   const probe::summary result = session.result();
   report->ended(result);
+  if (!examples::output_is_whole()) fail(examples::output_is_cut);
   return result.good() ? 0 : 1;
 }

@@ -122,6 +122,11 @@ GATEPOST_DECL void session::handle(std::string_view line) {
   if (c->verb == verb::data && !question_ && !input_.empty()) close_session(session_end::protocol);
 }
 
+// RFC 2033 §4.1: LMTP has another greeting.
+GATEPOST_DECL const fixed_reply* session::as_it_is_spoken(const fixed_reply* why) const {
+  return why == &replies::hello_first && channel_->lmtp ? &replies::lhlo_first : why;
+}
+
 // What stands against this command, here and now.
 GATEPOST_DECL const fixed_reply* session::objection_to(const command_line& c,
                                                        const handler_row& row) const {
@@ -130,7 +135,7 @@ GATEPOST_DECL const fixed_reply* session::objection_to(const command_line& c,
   const extension_set known = to_proxies ? offered() : channel_->extensions;
   if (row.needs && !known.has(*row.needs)) return &replies::not_offered;
   if (channel_->require_tls && !facts_.tls && !row.before_tls) return &replies::tls_first;
-  if (const fixed_reply* why = refusal_of(c.verb, phase_)) return why;
+  if (const fixed_reply* why = refusal_of(c.verb, phase_)) return as_it_is_spoken(why);
   if (c.ascii || row.utf8 == utf8_use::judged_by_handler) return nullptr;
   // RFC 5321 §2.4: "Receiving systems SHOULD reject such commands, normally using '500 syntax error
   // - invalid character' replies". RFC 6531 §3.7.4.2 has it in VRFY and EXPN.
@@ -300,7 +305,7 @@ GATEPOST_DECL void session::on_bdat(const command_line& c) {
 GATEPOST_DECL const fixed_reply* session::chunk_refusal(std::uint64_t size) const {
   if (!channel_->extensions.has(extension::chunking)) return &replies::not_offered;
   if (channel_->require_tls && !facts_.tls) return &replies::tls_first;
-  if (phase_ == smtp::phase::start) return &replies::hello_first;
+  if (phase_ == smtp::phase::start) return as_it_is_spoken(&replies::hello_first);
   if (phase_ == smtp::phase::ready) return &replies::mail_first;
   if (phase_ == smtp::phase::mail) return &replies::rcpt_first;
   const std::uint64_t limit = channel_->limits.message;

@@ -9,6 +9,16 @@
 #include "smtp/xtext.hpp"
 
 namespace gatepost::smtp {
+namespace detail {
+
+// The attributes of Postfix's XFORWARD_README, which EHLO tells.
+inline bool is_forwarded(std::string_view name) {
+  for (const std::string_view known : {"NAME", "ADDR", "PORT", "PROTO", "HELO", "IDENT", "SOURCE"})
+    if (equal_ignoring_case(known, name)) return true;
+  return false;
+}
+
+}  // namespace detail
 
 // RFC 3207 §4.
 GATEPOST_DECL void session::on_starttls(const command_line& c) {
@@ -137,7 +147,7 @@ GATEPOST_DECL void session::on_xforward(const command_line& c) {
   }
   for (const attribute& a : *list) {
     auto told = decode_xclient_value(a.value);
-    if (!told) {
+    if (!told || !detail::is_forwarded(a.name)) {
       bad_command(reply(501, {5, 5, 4}, "Syntax: XFORWARD name=value..."));
       return;
     }
@@ -145,7 +155,7 @@ GATEPOST_DECL void session::on_xforward(const command_line& c) {
     const auto old = std::find_if(facts_.forwarded.begin(), facts_.forwarded.end(), same);
     if (old != facts_.forwarded.end())
       old->value = std::move(told->text);
-    else if (facts_.forwarded.size() < list->items.size())
+    else
       facts_.forwarded.push_back(named_value{std::string(a.name), std::move(told->text)});
   }
   say(replies::ok);

@@ -325,6 +325,10 @@ const wrong_case wrong_cases[] = {
      ":2:41: server.listen.tls: TLS needs a certificate, and there is none; "},
     {"[server]\nlisten = [{ address = \"[::]:25\", proxy = true }]\n",
      ":2:42: server.listen.proxy: nobody is trusted to speak the PROXY protocol; "},
+    {"[[channel]]\nname = \"default\"\nrequire_tls = true\n[server]\nlisten = [{ address = "
+     "\"[::]:25\" }]\n",
+     ":5:11: server.listen.channel: its require_tls lets no mail in, because there is no "
+     "certificate; "},
     {"[server]\nlisten = [{ address = \"[::]:25\", channel = \"lan\" }]\n",
      ":2:44: server.listen.channel: there is no channel \"lan\"; "},
     {"[[channel_rule]]\nnetworks = [\"192.0.2.1\"]\nchannel = \"lan\"\n",

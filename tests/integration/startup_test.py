@@ -211,6 +211,23 @@ class Startup(harness.Test):
         for part in ("absent.pem", "routes: cannot be read", "no: user ", "no/log"):
             self.assertIn(part, done.stderr)
 
+    def test_check_config_looks_at_listen_and_makes_nothing(self):
+        mta = self.border_mta()
+        done = self.start_mta("--config", mta.config, "--listen", "foo", "--check-config")
+        self.assertEqual(done.returncode, 2, done.stdout)
+        self.assertRegex(done.stderr, "^border_mta: --listen: foo: no address")
+        absent = self.folder / "absent"
+        self.assertEqual(self.start_mta("--dir", absent, "--check-config").returncode, 0)
+        self.assertFalse(absent.exists())
+
+    def test_an_answer_that_is_cut_off_is_no_answer(self):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([harness.BORDER_MTA, "--print-config"], stdout=full,
+                                  stderr=subprocess.PIPE, text=True, check=False,
+                                  timeout=harness.PATIENCE)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("standard output cannot be written", done.stderr)
+
     def test_print_config(self):
         default = self.start_mta("--print-config")
         self.assertEqual(default.returncode, 0, default.stderr)

@@ -163,6 +163,8 @@ TEST(session_lmtp, hello) {
       .server("500 5.5.2 ")
       .client("HELO a.example\r\n")
       .server("500 5.5.2 ")
+      .client("MAIL FROM:<>\r\n")
+      .server("503 5.5.1 Send LHLO first\r\n")
       .client("LHLO\r\n")
       .server("501 5.5.4 Syntax: LHLO hostname\r\n")
       .client("LHLO a.example\r\n")
