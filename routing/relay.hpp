@@ -121,8 +121,11 @@ class relay final : public smtp::delivery {
   // thread.
   GATEPOST_DECL std::error_code queue(const spool_visitor& visitor) const;
 
-  // Lets a message go that is held, or forgets any; what is on its way to a next hop just now may
-  // arrive all the same. Any thread. Errors: as spool::update().
+  // Lets the recipients of a message go that are held, or forgets any message; what is on its way
+  // to a next hop just now may arrive all the same. Any thread; release() is answered while io
+  // runs. The time to give up runs anew for all recipients of a message that is released. Errors:
+  // as spool::load() and update(); what could not be noted of a release may be delivered all the
+  // same.
   GATEPOST_DECL asio::awaitable<std::error_code> release(std::string id);
   GATEPOST_DECL asio::awaitable<std::error_code> remove(std::string id);
 

@@ -68,13 +68,17 @@ struct spool_message {
   std::string solicit;  // RFC 3865
 
   // --- What was decided about it -----------------------------------------------------------------
-  bool held = false;  // not to be delivered until somebody releases it
-  std::string hold_reason;
+  std::string hold_reason;  // of the recipients that are held, or were
   std::vector<smtp::tag> tags;
   smtp::header_edits edits;
 
   // Takes over the envelope, with those of its recipients whose indices are in `which`.
   GATEPOST_DECL void take(const smtp::envelope& from, std::span<const std::size_t> which);
+
+  // Whether a recipient is held.
+  GATEPOST_DECL bool held() const;
+  // Makes those pending that are held, and due at `now`. The time to give up runs from then on.
+  GATEPOST_DECL void release(spool_time now);
 
   // The earliest next_attempt of the pending recipients; nothing where none is pending.
   GATEPOST_DECL std::optional<spool_time> due() const;

@@ -2,8 +2,9 @@
 //
 // Version 1: a version octet, then every member in a fixed order; numbers as base-128 varints
 // (least significant group first), signed ones zigzag, strings as length and octets. Version 2:
-// with the text's checksum behind its size; a text without one has a record of version 1. The id is
-// not in it: it is the key under which the record is stored. Decoding takes any octets: it never
+// with the text's checksum behind its size; a text without one has a record of version 1. A flag,
+// which is no longer written, holds all recipients that are pending. The id is not in it: it is the
+// key under which the record is stored. Decoding takes any octets: it never
 // reads beyond them, and allocates no more than they can fill. The engine guards the octets by a
 // checksum. No I/O.
 #ifndef GATEPOST_ROUTING_SPOOL_RECORD_HPP

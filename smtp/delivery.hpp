@@ -28,8 +28,9 @@ namespace gatepost::smtp {
 struct disposition {
   header_edits edits;                   // trace and other fields to put on top, fields to leave out
   std::vector<std::size_t> recipients;  // indices into the envelope: who gets it
-  bool hold = false;                    // keep it, do not deliver it
-  std::string hold_reason;
+  // Those of `recipients` whose copy is kept, and not delivered until somebody releases it.
+  std::vector<std::size_t> held;
+  std::string hold_reason;  // of the held ones; several, where they differ, with "; " between them
   std::vector<tag> tags;
 };
 

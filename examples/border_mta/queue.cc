@@ -42,8 +42,7 @@ std::string printable(std::string_view text) {
   return out;
 }
 
-std::string state_of(const routing::spool_recipient& r, const routing::spool_message& m,
-                     system_clock::time_point now) {
+std::string state_of(const routing::spool_recipient& r, system_clock::time_point now) {
   using state = routing::recipient_state;
   const std::string attempts =
       r.attempts == 0 ? "" : ", after " + std::to_string(r.attempts) + " attempts";
@@ -53,7 +52,6 @@ std::string state_of(const routing::spool_recipient& r, const routing::spool_mes
     case state::held: return "held";
     case state::pending: break;
   }
-  if (m.held) return "held";
   return r.next_attempt <= now ? "due" + attempts
                                : "waits " + roughly(r.next_attempt - now) + attempts;
 }
@@ -62,10 +60,10 @@ void write_message(const routing::spool_message& m, system_clock::time_point now
                    std::ostream& out) {
   out << m.id << "  " << roughly(now - m.received_at) << "  " << roughly(m.size) << "  from <"
       << printable(m.reverse_path) << '>';
-  if (m.held) out << "  held: " << printable(m.hold_reason);
+  if (m.held()) out << "  held: " << printable(m.hold_reason);
   out << '\n';
   for (const routing::spool_recipient& r : m.recipients) {
-    out << "    <" << printable(r.forward_path) << ">  " << state_of(r, m, now);
+    out << "    <" << printable(r.forward_path) << ">  " << state_of(r, now);
     if (!r.last_reply.empty()) out << ": " << printable(r.last_reply);
     out << '\n';
   }
@@ -109,7 +107,7 @@ std::error_code release_message(routing::spool& spool, const std::string& id,
                                 system_clock::time_point now) {
   auto message = spool.load(id);
   if (!message) return message.error();
-  message->held = false;
+  message->release(now);
   for (routing::spool_recipient& r : message->recipients) {
     if (r.state == routing::recipient_state::delivered) continue;
     r.state = routing::recipient_state::pending;

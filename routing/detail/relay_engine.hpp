@@ -19,15 +19,18 @@
 #include <exception>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
+#include <system_error>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "routing/detail/hop_client.hpp"
+#include "routing/detail/waiter.hpp"
 #include "routing/relay.hpp"
 #include "smtp/client.hpp"
 #include "smtp/socket_connector.hpp"
@@ -76,12 +79,30 @@ struct delivery_group {
 
 // A message that is being delivered.
 struct message_at_work {
-  message_at_work(spool_message m, bool forced) : message(std::move(m)), forced(forced) {}
+  // Lists itself in `all` as long as it lives.
+  using list = std::unordered_map<std::string, message_at_work*>;
+
+  message_at_work(spool_message m, bool forced, list& all)
+      : message(std::move(m)), forced(forced), all(all) {
+    all.insert_or_assign(message.id, this);
+  }
+  message_at_work(const message_at_work&) = delete;
+  message_at_work& operator=(const message_at_work&) = delete;
+  ~message_at_work() { all.erase(message.id); }
+
   spool_message message;
   bool forced;             // by flush(): not before its time, but now
   bool changed = false;    // it differs from what the spool has
   bool delivered = false;  // in that somebody has got it: that must not be lost
   bool parked = false;
+  list& all;
+};
+
+// A message whose recipients are being released.
+struct release_under_way {
+  release_under_way() = default;
+  std::vector<std::shared_ptr<wait_state>> askers;
+  bool has_message = false;  // no delivery has it any more
 };
 
 // Where an attempt was made, for logs.
@@ -105,6 +126,7 @@ class relay_engine final : public std::enable_shared_from_this<relay_engine> {
   // Any thread.
   void post_schedule(std::string id, spool_time when);
   void post_forget(std::string id);
+  void post_release(std::string id, std::shared_ptr<wait_state> asker);
   smtp::address with_domain(const smtp::address& a) const;
   bool may_relay(const smtp::session_facts& who) const {
     if (who.authenticated()) return true;
@@ -122,6 +144,7 @@ class relay_engine final : public std::enable_shared_from_this<relay_engine> {
   // --- The schedule (relay_engine.ipp) ---
   void schedule(std::string id, spool_time when);
   void forget(const std::string& id);
+  void unschedule(const std::string& id);
   void pump();
   void pump_soon();
   void begin_delivery(std::string id);
@@ -129,6 +152,14 @@ class relay_engine final : public std::enable_shared_from_this<relay_engine> {
   void end_if_idle();
   void arm();
   void count();
+
+  // --- What others ask for (relay_requests.ipp) ---
+  void begin_release(const std::string& id, std::shared_ptr<wait_state> asker);
+  void end_release(const std::string& id, std::error_code answer);
+  spool_message release_at_work(message_at_work& w);
+  asio::awaitable<std::error_code> note_release(spool_message m);
+  std::optional<spool_time> take_over(const std::string& id);
+  asio::awaitable<std::error_code> release_in_spool(std::string id, std::optional<spool_time> due);
 
   // --- One message (relay_delivery.ipp) ---
   asio::awaitable<void> deliver(std::string id);
@@ -179,7 +210,9 @@ class relay_engine final : public std::enable_shared_from_this<relay_engine> {
 
   std::set<std::pair<spool_time, std::string>> waiting_;
   std::unordered_map<std::string, spool_time> when_;  // of each message in waiting_
-  std::unordered_set<std::string> active_;
+  std::unordered_set<std::string> active_;            // being delivered, or released
+  message_at_work::list delivering_;
+  std::unordered_map<std::string, release_under_way> releases_;
   std::unordered_set<std::string> parked_;             // neither waiting nor active
   std::unordered_map<std::string, spool_time> again_;  // to be scheduled when it is no more active
   std::unordered_set<std::string> forced_;             // see message_at_work::forced

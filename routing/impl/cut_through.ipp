@@ -99,7 +99,7 @@ class cut_through_intake final : public smtp::intake {
 GATEPOST_DECL asio::awaitable<smtp::delivery_outcome> cut_through_intake::commit(
     const smtp::disposition& what) {
   // Who is to look at it would find nothing here, and must not find it delivered.
-  if (what.hold) co_return smtp::delivery_outcome(cut_through_replies::cannot_hold);
+  if (!what.held.empty()) co_return smtp::delivery_outcome(cut_through_replies::cannot_hold);
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   asio::steady_timer limit(executor, options_.at_most);
   limit.async_wait([at_work = at_work_](std::error_code ec) {

@@ -1,10 +1,14 @@
 #ifndef GATEPOST_ROUTING_IMPL_RELAY_IPP
 #define GATEPOST_ROUTING_IMPL_RELAY_IPP
 
+#include <asio/any_io_executor.hpp>
 #include <asio/post.hpp>
+#include <asio/this_coro.hpp>
+#include <set>
 #include <utility>
 
 #include "routing/detail/relay_engine.hpp"
+#include "routing/detail/waiter.hpp"
 #include "routing/relay.hpp"
 
 namespace gatepost::routing {
@@ -40,7 +44,7 @@ class relay_intake final : public smtp::intake {
       co_return smtp::delivery_outcome(full ? smtp::replies::no_storage
                                             : smtp::replies::local_error);
     }
-    if (!message.held) due_ = message.received_at;
+    if (message.due()) due_ = message.received_at;
     smtp::delivery_outcome outcome(smtp::reply(250, {2, 0, 0}, "OK queued as " + writer_->id()));
     outcome.queue_id = writer_->id();
     co_return outcome;
@@ -63,7 +67,9 @@ class relay_intake final : public smtp::intake {
     m.session_id = session_.facts.id;
     m.received_at = std::chrono::system_clock::now();
     for (spool_recipient& r : m.recipients) r.next_attempt = m.received_at;
-    m.held = what.hold;
+    const std::set<std::size_t> held(what.held.begin(), what.held.end());
+    for (std::size_t k = 0; k < m.recipients.size(); ++k)
+      if (held.contains(what.recipients[k])) m.recipients[k].state = recipient_state::held;
     m.hold_reason = what.hold_reason;
     m.tags = what.tags;
     m.edits = what.edits;
@@ -101,15 +107,10 @@ GATEPOST_DECL std::error_code relay::queue(const spool_visitor& visitor) const {
 }
 
 GATEPOST_DECL asio::awaitable<std::error_code> relay::release(std::string id) {
-  smtp::result<spool_message> m = engine_->store.load(id);
-  if (!m) co_return m.error();
-  if (!m->held) co_return std::error_code{};
-  const spool_time now = std::chrono::system_clock::now();
-  m->held = false;
-  m->received_at = now;  // the time to give up has not begun to run
-  for (spool_recipient& r : m->recipients) r.next_attempt = now;
-  const std::error_code failed = co_await engine_->store.update(*m, durability::synced);
-  if (!failed) engine_->post_schedule(std::move(id), now);
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  detail::waiter released(executor);
+  engine_->post_release(std::move(id), released.state());
+  const std::error_code failed = co_await released.wait();
   co_return failed;
 }
 

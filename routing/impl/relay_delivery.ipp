@@ -29,8 +29,7 @@ GATEPOST_DECL asio::awaitable<void> relay_engine::deliver(std::string id) {
     cannot_load(id, m.error());
     co_return;
   }
-  if (m->held) co_return;
-  message_at_work w(*std::move(m), forced);
+  message_at_work w(*std::move(m), forced, delivering_);
   const std::vector<delivery_group> groups = co_await group_recipients(w);
   for (const delivery_group& group : groups) {
     if (stopping_) break;

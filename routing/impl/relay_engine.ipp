@@ -10,6 +10,7 @@
 #include "routing/impl/relay_delivery.ipp"
 #include "routing/impl/relay_hops.ipp"
 #include "routing/impl/relay_pool.ipp"
+#include "routing/impl/relay_requests.ipp"
 
 namespace gatepost::routing::detail {
 
@@ -87,7 +88,7 @@ GATEPOST_DECL std::error_code relay_engine::start() {
           trouble("spool", "message " + std::string(id) + ": " + why);
           return true;
         }
-        if (const auto due = m->due(); due && !m->held) schedule(std::string(id), *due);
+        if (const auto due = m->due()) schedule(std::string(id), *due);
         return true;
       });
   if (!failed) pump_soon();
@@ -142,8 +143,7 @@ GATEPOST_DECL void relay_engine::schedule(std::string id, spool_time when) {
     again_[id] = when;
     return;
   }
-  parked_.erase(id);
-  if (const auto old = when_.find(id); old != when_.end()) waiting_.erase({old->second, id});
+  unschedule(id);
   when_[id] = when;
   waiting_.emplace(when, std::move(id));
   count();
@@ -152,12 +152,16 @@ GATEPOST_DECL void relay_engine::schedule(std::string id, spool_time when) {
 GATEPOST_DECL void relay_engine::forget(const std::string& id) {
   again_.erase(id);
   forced_.erase(id);
+  unschedule(id);
+  count();
+}
+
+GATEPOST_DECL void relay_engine::unschedule(const std::string& id) {
   parked_.erase(id);
   if (const auto old = when_.find(id); old != when_.end()) {
     waiting_.erase({old->second, id});
     when_.erase(old);
   }
-  count();
 }
 
 GATEPOST_DECL void relay_engine::count() {
@@ -198,6 +202,10 @@ GATEPOST_DECL void relay_engine::ended(const std::string& id, std::exception_ptr
   if (e) {
     trouble("relay", "the delivery of " + id + " ended by an exception; it will be tried again");
     again_.try_emplace(id, std::chrono::system_clock::now() + trouble_wait);
+  }
+  if (const auto release = releases_.find(id); release != releases_.end()) {
+    release->second.has_message = true;
+    return;
   }
   active_.erase(id);
   if (const auto next = again_.find(id); next != again_.end()) {

@@ -29,6 +29,20 @@ GATEPOST_DECL void spool_message::take(const smtp::envelope& from,
   }
 }
 
+GATEPOST_DECL bool spool_message::held() const {
+  return std::any_of(recipients.begin(), recipients.end(),
+                     [](const spool_recipient& r) { return r.state == recipient_state::held; });
+}
+
+GATEPOST_DECL void spool_message::release(spool_time now) {
+  for (spool_recipient& r : recipients) {
+    if (r.state != recipient_state::held) continue;
+    r.state = recipient_state::pending;
+    r.next_attempt = now;
+    received_at = now;
+  }
+}
+
 GATEPOST_DECL std::optional<spool_time> spool_message::due() const {
   std::optional<spool_time> earliest;
   for (const spool_recipient& r : recipients) {

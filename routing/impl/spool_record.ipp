@@ -182,7 +182,7 @@ inline void read_envelope(record_reader& in, spool_message& m) {
 }
 
 inline void write_decisions(record_writer& out, const spool_message& m) {
-  out.octet(m.held);
+  out.octet(0);  // once: whether all that are pending are held
   out.text(m.hold_reason);
   out.number(m.tags.size());
   for (const smtp::tag& t : m.tags) {
@@ -198,7 +198,6 @@ inline void write_decisions(record_writer& out, const spool_message& m) {
 }
 
 inline void read_decisions(record_reader& in, spool_message& m) {
-  m.held = in.flag();
   m.hold_reason = in.text();
   m.tags.resize(in.count(least_tag_octets));
   for (smtp::tag& t : m.tags) {
@@ -259,9 +258,13 @@ GATEPOST_DECL smtp::result<spool_message> decode_spool_record(std::string_view i
   message.size = text.size;
   message.crc32c = text.crc32c;
   detail::read_envelope(reader, message);
+  const bool all_held = reader.flag();
   detail::read_decisions(reader, message);
   message.recipients.resize(reader.count(detail::least_recipient_octets));
-  for (spool_recipient& r : message.recipients) detail::read_recipient(reader, r);
+  for (spool_recipient& r : message.recipients) {
+    detail::read_recipient(reader, r);
+    if (all_held && r.state == recipient_state::pending) r.state = recipient_state::held;
+  }
   if (reader.failed() || !reader.at_end()) return smtp::errc::spool_corrupt;
   return message;
 }

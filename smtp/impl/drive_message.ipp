@@ -26,8 +26,14 @@ struct session_driver::judgement {
   std::vector<std::size_t> takers;  // recipients that get the message
   std::vector<reply> each;          // one per recipient; an empty reply: it depends on the delivery
   reply refusal;                    // nobody gets it: this is why
-  bool hold = false;
-  std::string reason;  // of discard or hold
+  std::vector<std::size_t> held;    // those of the takers whose copy is only kept
+  std::vector<std::string> reasons;  // of the held ones, each once
+
+  void hold(std::size_t index, std::string_view why) {
+    held.push_back(index);
+    const bool known = std::find(reasons.begin(), reasons.end(), why) != reasons.end();
+    if (!known && !why.empty()) reasons.emplace_back(why);
+  }
 };
 
 // --- Message text --------------------------------------------------------------------------------
@@ -219,9 +225,9 @@ GATEPOST_DECL asio::awaitable<void> session_driver::carry_out(const verdict& v) 
   }
   committing_ = false;
   intake_.reset();
-  const std::string_view result = !taken   ? detail::result_of(outcome.overall)
-                                  : j.hold ? "held"
-                                           : "accepted";
+  const std::string_view result = !taken ? detail::result_of(outcome.overall)
+                                  : j.held.size() == j.takers.size() ? "held"
+                                                                     : "accepted";
   answer_message(result, taken ? std::string_view(outcome.queue_id) : "", outcome.overall, j.each);
 }
 
@@ -245,11 +251,10 @@ GATEPOST_DECL session_driver::judgement session_driver::judge(const verdict& v) 
       if (worst == nullptr || !worst->reply().permanent()) worst = mine;
     } else if (mine->kind() == decision::discard) {
       j.each[i] = replies::ok;
-      j.reason = mine->reason();
       discards = true;
     } else {
       j.takers.push_back(i);
-      if (mine->kind() == decision::hold) j.hold = true, j.reason = mine->reason();
+      if (mine->kind() == decision::hold) j.hold(i, mine->reason());
     }
   }
   if (worst == nullptr) return j;
@@ -281,8 +286,9 @@ GATEPOST_DECL disposition session_driver::disposition_of(const verdict& v,
   disposition what;
   if (intake_->wants_edits()) write_edits(v, what.edits);
   what.recipients = j.takers;
-  what.hold = j.hold;
-  if (j.hold) what.hold_reason = j.reason;
+  what.held = j.held;
+  for (const std::string& reason : j.reasons)
+    what.hold_reason += (what.hold_reason.empty() ? "" : "; ") + reason;
   if (v.has_effects()) what.tags = v.what_else().tags;
   return what;
 }

@@ -37,7 +37,7 @@ struct kept_message {
   std::vector<std::string> recipients;  // those that get it
   std::string received;                 // as it came in
   std::string text;                     // with the edits
-  bool hold = false;
+  std::vector<std::string> held;        // those of them whose copy is only kept
   std::string hold_reason;
   std::vector<tag> tags;
   std::string queue_id;  // "Q1", "Q2", ...
@@ -177,7 +177,8 @@ class fake_delivery final : public delivery {
         m.recipients.push_back(envelope_.recipients()[i].forward_path.text());
       m.received = text_;
       m.text = what.edits.apply_to(text_);
-      m.hold = what.hold;
+      for (const std::size_t i : what.held)
+        m.held.push_back(envelope_.recipients()[i].forward_path.text());
       m.hold_reason = what.hold_reason;
       m.tags = what.tags;
       m.queue_id = "Q" + std::to_string(all_.kept.size() + 1);

@@ -295,7 +295,7 @@ TEST_F(CutThrough, NothingIsHeldHereAndNothingHeldIsDelivered) {
   client.from("<s@a.test>").to(io, {"r@b.test"});
   auto message = client.begin(io, some_text);
   smtp::disposition what = client.to_all();
-  what.hold = true;
+  what.held = {0};
   EXPECT_EQ(run(io, message->commit(what)).overall.code(), 451);
   EXPECT_EQ(hop.connections(), 0);
 }

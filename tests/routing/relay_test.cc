@@ -317,40 +317,7 @@ TEST_F(Relay, ARouterThatCannotTellPutsOff) {
   EXPECT_EQ(delivered().text, some_text);
 }
 
-// --- Hold, take back, remove
-// ----------------------------------------------------------------------
-
-TEST_F(Relay, AHeldMessageWaitsForSomebody) {
-  bench.routes.add("b.test", hop.hop());
-  bench.start();
-  mail_session client(*bench.relay);
-  client.from("<s@a.test>").to(bench.io, {"r@b.test"});
-  auto message = client.begin(bench.io, some_text);
-  smtp::disposition what = client.to_all();
-  what.hold = true;
-  what.hold_reason = "looks odd";
-  what.tags = {{"spf", "fail"}};
-  const auto outcome = gatepost::testing::run(bench.io, message->commit(what));
-  message.reset();
-  ASSERT_TRUE(outcome.overall.positive());
-  bench.send({"other@b.test"});
-  ASSERT_TRUE(bench.settled(1));
-  bench.relay->flush();
-  ASSERT_TRUE(stop());
-  EXPECT_THAT(hop.messages(), SizeIs(1));
-  const spool_message kept = bench.kept(outcome.queue_id);
-  EXPECT_TRUE(kept.held);
-  EXPECT_EQ(kept.hold_reason, "looks odd");
-  EXPECT_THAT(kept.tags, SizeIs(1));
-
-  hop.come_back();
-  bench.start();  // after a restart as well
-  EXPECT_FALSE(gatepost::testing::run(bench.io, bench.relay->release(outcome.queue_id)));
-  ASSERT_TRUE(bench.settled(2));
-  EXPECT_THAT(hop.messages(), SizeIs(2));
-  EXPECT_EQ(gatepost::testing::run(bench.io, bench.relay->release("nothing")),
-            smtp::errc::not_found);
-}
+// --- Take back, remove ---------------------------------------------------------------------------
 
 TEST_F(Relay, AMessageThatWasTakenBackIsNeverDelivered) {
   bench.routes.add("b.test", hop.hop());

@@ -68,5 +68,27 @@ TEST(spool_message, is_due_at_the_earliest_attempt_of_those_pending) {
   EXPECT_FALSE(m.due());
 }
 
+TEST(spool_message, release_is_for_those_that_are_held) {
+  const spool_time then(std::chrono::hours(1)), now(std::chrono::hours(5));
+  spool_message m;
+  m.received_at = then;
+  for (const auto s : {recipient_state::pending, recipient_state::failed}) {
+    m.recipients.emplace_back().state = s;
+    m.recipients.back().next_attempt = then;
+  }
+  EXPECT_FALSE(m.held());
+  m.release(now);
+  EXPECT_EQ(m.received_at, then);
+  m.recipients.emplace_back().state = recipient_state::held;
+  EXPECT_TRUE(m.held());
+  m.release(now);
+  EXPECT_FALSE(m.held());
+  EXPECT_EQ(m.received_at, now);
+  EXPECT_EQ(m.recipients[0].next_attempt, then);
+  EXPECT_EQ(m.recipients[1].state, recipient_state::failed);
+  EXPECT_EQ(m.recipients[2].state, recipient_state::pending);
+  EXPECT_EQ(m.recipients[2].next_attempt, now);
+}
+
 }  // namespace
 }  // namespace gatepost::routing

@@ -37,7 +37,7 @@ TEST(spool_record, keeps_every_member) {
   EXPECT_EQ(back->envid, m.envid);
   EXPECT_EQ(back->auth, m.auth);
   EXPECT_EQ(back->solicit, m.solicit);
-  EXPECT_EQ(back->held, m.held);
+  EXPECT_TRUE(back->held());
   EXPECT_EQ(back->hold_reason, m.hold_reason);
   ASSERT_EQ(back->tags.size(), 2u);
   EXPECT_EQ(back->tags[1].name, "score");
@@ -59,6 +59,31 @@ TEST(spool_record, keeps_every_member) {
   EXPECT_EQ(back->recipients[1].forward_path, "second@example.test");
   // Nothing was forgotten: what came back gives the same record.
   EXPECT_EQ(encoded(*back, 4711), encoded(m, 4711));
+}
+
+// Once a flag held the whole message.
+TEST(spool_record, a_message_that_was_held_as_a_whole) {
+  spool_message m;
+  for (const auto s : {recipient_state::pending, recipient_state::delivered,
+                       recipient_state::failed, recipient_state::pending})
+    m.recipients.emplace_back().state = s;
+  m.hold_reason = "looks odd";
+  std::string record = encoded(m, 1);
+  const std::size_t reason = record.find("\tlooks odd");
+  ASSERT_NE(reason, record.npos);
+  ASSERT_EQ(record[reason - 1], '\0');
+  EXPECT_FALSE(decode_spool_record("", record)->held());
+  record[reason - 1] = '\1';
+  const auto back = decode_spool_record("", record);
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->hold_reason, "looks odd");
+  EXPECT_FALSE(back->due());
+  EXPECT_EQ(back->recipients[0].state, recipient_state::held);
+  EXPECT_EQ(back->recipients[1].state, recipient_state::delivered);
+  EXPECT_EQ(back->recipients[2].state, recipient_state::failed);
+  EXPECT_EQ(back->recipients[3].state, recipient_state::held);
+  record[reason - 1] = '\2';
+  EXPECT_FALSE(decode_spool_record("", record));
 }
 
 TEST(spool_record, keeps_extreme_values) {

@@ -35,7 +35,6 @@ inline routing::spool_message full_message() {
   m.envid = "QQ314159";
   m.auth = "e+3Dmc2@example.test";
   m.solicit = "org.example:ADV:ADLT";
-  m.held = true;
   m.hold_reason = "looks odd";
   m.tags = {{"spf", "pass"}, {"score", "2.1"}};
   m.edits.prepend("Received", "from a by b");
@@ -52,6 +51,7 @@ inline routing::spool_message full_message() {
   first.last_reply = "550 5.1.1 no such user";
   first.enhanced = {5, 1, 1};
   m.recipients.emplace_back().forward_path = "second@example.test";
+  m.recipients.back().state = routing::recipient_state::held;
   return m;
 }
 

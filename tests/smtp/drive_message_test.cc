@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "smtp/drive.hpp"
 #include "tests/support/memory_sessions.hpp"
@@ -377,8 +378,58 @@ TEST(drive_message, held_for_one_is_held) {
   f.policy.answers(stage::message, verdict::pass().for_recipient(0, verdict::hold("look")));
   f.begin_message();
   f.sends();
-  EXPECT_TRUE(f.delivery.kept.at(0).hold);
+  EXPECT_THAT(f.delivery.kept.at(0).held, ElementsAre("b@example.test"));
   EXPECT_EQ(f.delivery.kept.at(0).hold_reason, "look");
+}
+
+TEST(drive_message, held_for_some_is_delivered_to_others) {
+  const std::string a = "a@example.test", b = "b@example.test", c = "c@example.test";
+  const struct {
+    verdict v;
+    std::vector<std::string> takers, held;
+    std::string reason, result;
+  } cases[] = {
+      {verdict::pass().for_recipient(0, verdict::hold("virus")),
+       {a, b, c},
+       {a},
+       "virus",
+       "accepted"},
+      {verdict::pass().for_recipient(0, verdict::hold("virus")).for_recipient(1, spam),
+       {a, c},
+       {a},
+       "virus",
+       "accepted"},
+      {verdict::hold("virus").for_recipient(1, verdict::discard("dup")),
+       {a, c},
+       {a, c},
+       "virus",
+       "held"},
+      {verdict::pass()
+           .for_recipient(0, verdict::hold("virus"))
+           .for_recipient(1, verdict::hold("odd"))
+           .for_recipient(2, verdict::hold("virus")),
+       {a, b, c},
+       {a, b, c},
+       "virus; odd",
+       "held"},
+      {verdict::hold("virus").for_recipient(1, verdict::pass()),
+       {a, b, c},
+       {a, c},
+       "virus",
+       "accepted"},
+      {verdict::pass().for_recipient(1, verdict::discard("dup")), {a, c}, {}, "", "accepted"},
+  };
+  for (const auto& t : cases) {
+    fake_session f(mx_with([](channel& mx) { mx.merge = merge_rule::accept_if_any; }));
+    f.policy.answers(stage::message, t.v);
+    f.begin_message({a, b, c});
+    EXPECT_EQ(f.sends(), "250 2.0.0 OK\r\n");
+    const testing::kept_message& kept = f.delivery.kept.at(0);
+    EXPECT_EQ(kept.recipients, t.takers);
+    EXPECT_EQ(kept.held, t.held);
+    EXPECT_EQ(kept.hold_reason, t.reason);
+    EXPECT_THAT(f.events(), Contains(StartsWith("message " + t.result)));
+  }
 }
 
 // 421 speaks of the connection: for one recipient of several it becomes 451.
