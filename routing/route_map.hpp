@@ -5,8 +5,9 @@
 // first), and "*", which is everything. "postmaster" is the one without domain (RFC 5321 §4.5.1);
 // where it has no route of its own it is the first domain's. Case does not matter, nor whether a
 // domain is written in U-labels. A domain may have a list of its users: then others are unknown,
-// but for those with a key of their own, and for its postmaster. No I/O. Filled by one thread, then
-// read by any.
+// but for those with a key of their own, and for its postmaster. Any key may have a policy class
+// (smtp::recipient::policy_class), with or without a route; a recipient is of the first class that
+// is found in that order. No I/O. Filled by one thread, then read by any.
 #ifndef GATEPOST_ROUTING_ROUTE_MAP_HPP
 #define GATEPOST_ROUTING_ROUTE_MAP_HPP
 
@@ -35,6 +36,8 @@ struct route_match {
   // unchanged.
   const routing::route* where = nullptr;
   bool user_unknown = false;
+  // Of a recipient with a route; empty: none. Lives as `where` does.
+  std::string_view policy_class = {};
 };
 
 class route_map {
@@ -44,10 +47,14 @@ class route_map {
   // `key` is a domain. Adds to users named before. Each is a local part, unquoted.
   [[nodiscard]] GATEPOST_DECL std::string try_add_users(std::string_view key,
                                                         const std::vector<std::string>& users);
+  // `name` is one word. A key has one class.
+  [[nodiscard]] GATEPOST_DECL std::string try_add_class(std::string_view key,
+                                                        std::string_view name);
 
   // The same; what is wrong is thrown as std::invalid_argument.
   GATEPOST_DECL void add(std::string_view key, route where);
   GATEPOST_DECL void add_users(std::string_view key, const std::vector<std::string>& users);
+  GATEPOST_DECL void add_class(std::string_view key, std::string_view name);
 
   GATEPOST_DECL route_match find(const smtp::address& recipient) const;
 
@@ -76,12 +83,15 @@ class route_map {
     std::unordered_set<std::string, hash, std::equal_to<>> users;
   };
 
+  route_match find_route(std::string_view user, std::string_view domain, bool postmaster) const;
+  std::string_view find_class(std::string_view user, std::string_view domain) const;
   const domain_entry* find_domain(std::string_view domain, route_match::by& key) const;
   const domain_entry* entry_with_route(std::string_view key) const;
 
   string_map<routing::route> addresses_;  // by local part, '@', domain; "postmaster"
   string_map<domain_entry> domains_;      // and parents, with their leading dot
   std::optional<routing::route> any_;
+  string_map<std::string> classes_;  // by a key of any kind
   std::string first_domain_;
 };
 
@@ -92,9 +102,9 @@ struct parsed_routes {
   static constexpr std::size_t max_errors = 20;
 };
 
-// Reads lines "KEY ROUTE" (see routing/route.hpp) and "DOMAIN users: NAME, NAME ...", which may
-// come several times. Empty lines, and lines that begin with '#', are skipped. `file_name` is for
-// messages.
+// Reads lines "KEY ROUTE" (see routing/route.hpp), "DOMAIN users: NAME, NAME ...", which may come
+// several times, and "KEY class: NAME". Empty lines, and lines that begin with '#', are skipped.
+// `file_name` is for messages.
 GATEPOST_DECL parsed_routes parse_routes(std::string_view text, std::string_view file_name);
 
 }  // namespace gatepost::routing

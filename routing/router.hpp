@@ -5,6 +5,7 @@
 #include <asio/awaitable.hpp>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "routing/route.hpp"
@@ -49,10 +50,19 @@ class route_result {
     return route_result(route_status::unavailable, std::move(why));
   }
 
+  // Recipients of this class may have other demands than those of another: with
+  // smtp::channel::split_classes each class gets a message of its own.
+  route_result in_class(std::string policy_class) && {
+    policy_class_ = std::move(policy_class);
+    return std::move(*this);
+  }
+
   route_status status() const { return status_; }
   // Only where status() is found.
   const routing::route& where() const { return *route_; }
   bool by_default() const { return by_default_; }
+  // Empty: none. Only where status() is found.
+  const std::string& policy_class() const { return policy_class_; }
   // Only where status() is not found: what to tell the client.
   const smtp::reply& reply() const { return reply_; }
 
@@ -63,6 +73,7 @@ class route_result {
   route_status status_;
   bool by_default_ = false;
   std::optional<routing::route> route_;
+  std::string policy_class_;
   smtp::reply reply_;
 };
 

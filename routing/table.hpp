@@ -31,6 +31,7 @@ class table final : public router {
   // Throws std::invalid_argument.
   GATEPOST_DECL void add(std::string_view key, routing::route where);
   GATEPOST_DECL void add_users(std::string_view key, const std::vector<std::string>& users);
+  GATEPOST_DECL void add_class(std::string_view key, std::string_view name);
 
   // Puts other routes in the place of all that were here.
   GATEPOST_DECL void replace(route_map routes);

@@ -255,6 +255,8 @@ GATEPOST_DECL asio::awaitable<smtp::verdict> cut_through::resolve(const smtp::se
   if (found.where().kind() != route_kind::next_hops)
     co_return smtp::verdict::refuse(detail::cut_through_replies::no_next_hop);
   to.route = to_string(found.where());
+  // A check that has named one knows more.
+  if (to.policy_class.empty()) to.policy_class = found.policy_class();
   co_return smtp::verdict::pass();
 }
 

@@ -28,6 +28,27 @@ inline std::string domain_key(std::string_view key) {
   return (parent ? "." : "") + smtp::canonical_domain(key);
 }
 
+inline std::string address_key(std::string_view user, std::string_view domain) {
+  return std::string(user).append("@").append(domain);
+}
+
+// Where the next parent of a domain begins, with its dot. An address literal has none, and begins
+// with a bracket.
+inline std::size_t next_parent(std::string_view domain, std::size_t from) {
+  return domain.starts_with('[') ? domain.npos : domain.find('.', from);
+}
+
+// Of any kind; empty where it is no key.
+inline std::string canonical_key(std::string_view key) {
+  if (key == any_key) return std::string(key);
+  if (smtp::equal_ignoring_case(key, postmaster_key)) return std::string(postmaster_key);
+  if (key.find('@') == key.npos) return domain_key(key);
+  const auto box = smtp::parse_mailbox(key, map_addresses);
+  if (!box) return {};
+  const smtp::address who(*box);
+  return address_key(user_key(who), who.canonical_domain());
+}
+
 inline std::string bad_key(std::string_view key) {
   return quoted(key) + " is no address, no domain, no .DOMAIN, not * and not postmaster";
 }
@@ -81,6 +102,17 @@ GATEPOST_DECL std::string route_map::try_add_users(std::string_view key,
   return {};
 }
 
+GATEPOST_DECL std::string route_map::try_add_class(std::string_view key, std::string_view name) {
+  std::string canonical = detail::canonical_key(key);
+  if (canonical.empty()) return detail::bad_key(key);
+  const bool one_word = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return static_cast<unsigned char>(c) > ' ' && c != '\x7f' && c != ',';
+  });
+  if (!one_word) return "a class is named by one word, which this is not: " + detail::quoted(name);
+  const auto [_, added] = classes_.try_emplace(std::move(canonical), name);
+  return added ? std::string() : detail::quoted(key) + " has a class already";
+}
+
 GATEPOST_DECL void route_map::add(std::string_view key, route where) {
   const std::string problem = try_add(key, std::move(where));
   if (!problem.empty()) throw std::invalid_argument(problem);
@@ -92,21 +124,32 @@ GATEPOST_DECL void route_map::add_users(std::string_view key,
   if (!problem.empty()) throw std::invalid_argument(problem);
 }
 
+GATEPOST_DECL void route_map::add_class(std::string_view key, std::string_view name) {
+  const std::string problem = try_add_class(key, name);
+  if (!problem.empty()) throw std::invalid_argument(problem);
+}
+
 GATEPOST_DECL route_match route_map::find(const smtp::address& recipient) const {
-  using by = route_match::by;
   const std::string user = detail::user_key(recipient);
-  std::string domain = recipient.canonical_domain();
+  const std::string domain = recipient.canonical_domain();
+  route_match match = find_route(user, domain, recipient.is_postmaster());
+  if (match.where != nullptr && !classes_.empty()) match.policy_class = find_class(user, domain);
+  return match;
+}
+
+GATEPOST_DECL route_match route_map::find_route(std::string_view user, std::string_view domain,
+                                                bool postmaster) const {
+  using by = route_match::by;
   if (domain.empty()) {
     const auto own = addresses_.find(detail::postmaster_key);
     if (own != addresses_.end()) return {by::address, &own->second, false};
     domain = first_domain_;
   }
-  const auto address = addresses_.find(user + "@" + domain);
+  const auto address = addresses_.find(detail::address_key(user, domain));
   if (address != addresses_.end()) return {by::address, &address->second, false};
   by key = by::nothing;
   if (const domain_entry* entry = find_domain(domain, key)) {
-    const bool known =
-        !entry->has_users || recipient.is_postmaster() || entry->users.contains(user);
+    const bool known = !entry->has_users || postmaster || entry->users.contains(user);
     if (!known) return {key, nullptr, true};
     return {key, &*entry->where, false};
   }
@@ -114,14 +157,33 @@ GATEPOST_DECL route_match route_map::find(const smtp::address& recipient) const 
   return {};
 }
 
+// The keys of a recipient, in the order in which they are asked.
+GATEPOST_DECL std::string_view route_map::find_class(std::string_view user,
+                                                     std::string_view domain) const {
+  const auto class_of = [this](std::string_view key) {
+    const auto found = classes_.find(key);
+    return found != classes_.end() ? std::string_view(found->second) : std::string_view();
+  };
+  std::string_view name;
+  if (domain.empty()) {
+    name = class_of(detail::postmaster_key);
+    domain = first_domain_;
+  }
+  if (name.empty()) name = class_of(detail::address_key(user, domain));
+  if (name.empty()) name = class_of(domain);
+  for (std::size_t dot = detail::next_parent(domain, 0); name.empty() && dot != domain.npos;
+       dot = detail::next_parent(domain, dot + 1))
+    name = class_of(domain.substr(dot));
+  return name.empty() ? class_of(detail::any_key) : name;
+}
+
 GATEPOST_DECL const route_map::domain_entry* route_map::find_domain(std::string_view domain,
                                                                     route_match::by& key) const {
   key = route_match::by::domain;
   if (const domain_entry* entry = entry_with_route(domain)) return entry;
   key = route_match::by::parent;
-  // An address literal has no parents, and begins with a bracket.
-  for (std::size_t dot = domain.find('.'); dot != domain.npos && !domain.starts_with('[');
-       dot = domain.find('.', dot + 1)) {
+  for (std::size_t dot = detail::next_parent(domain, 0); dot != domain.npos;
+       dot = detail::next_parent(domain, dot + 1)) {
     if (const domain_entry* entry = entry_with_route(domain.substr(dot))) return entry;
   }
   return nullptr;
@@ -136,7 +198,7 @@ GATEPOST_DECL const route_map::domain_entry* route_map::entry_with_route(
 GATEPOST_DECL std::vector<std::string> route_map::domains_without_route() const {
   std::vector<std::string> found;
   for (const auto& [domain, entry] : domains_) {
-    if (!entry.where) found.push_back(domain);
+    if (!entry.where && entry.has_users) found.push_back(domain);
   }
   std::sort(found.begin(), found.end());
   return found;
@@ -171,9 +233,12 @@ class routes_parser {
     const std::string_view key = take_word(rest);
     std::string problem;
     constexpr std::string_view users = "users:";
+    constexpr std::string_view in_class = "class:";
     if (rest.starts_with(users)) {
       problem = out_.routes.try_add_users(key, names_in(rest.substr(users.size())));
       users_lines_.try_emplace(domain_key(key), line_);
+    } else if (rest.starts_with(in_class)) {
+      problem = out_.routes.try_add_class(key, trim(rest.substr(in_class.size())));
     } else {
       smtp::result<route> where = parse_route(rest, &problem);
       if (where) problem = out_.routes.try_add(key, *std::move(where));

@@ -1,6 +1,7 @@
 #ifndef GATEPOST_ROUTING_IMPL_TABLE_IPP
 #define GATEPOST_ROUTING_IMPL_TABLE_IPP
 
+#include <string>
 #include <utility>
 
 #include "routing/detail/route_text.hpp"
@@ -37,6 +38,10 @@ GATEPOST_DECL void table::add_users(std::string_view key, const std::vector<std:
   change([&](route_map& routes) { routes.add_users(key, users); });
 }
 
+GATEPOST_DECL void table::add_class(std::string_view key, std::string_view name) {
+  change([&](route_map& routes) { routes.add_class(key, name); });
+}
+
 GATEPOST_DECL void table::replace(route_map routes) {
   auto fresh = std::make_shared<const route_map>(std::move(routes));
   // The old one may be large: it goes after the lock.
@@ -64,8 +69,10 @@ GATEPOST_DECL route_result table::find(const smtp::address& recipient) const {
   smtp::result<routing::route> where =
       expand(*match.where, detail::with_domain(recipient, routes->first_domain()));
   if (!where) return route_result::unknown_user();
-  if (match.key == route_match::by::any) return route_result::found_by_default(*std::move(where));
-  return route_result::found(*std::move(where));
+  route_result found = match.key == route_match::by::any
+                           ? route_result::found_by_default(*std::move(where))
+                           : route_result::found(*std::move(where));
+  return std::move(found).in_class(std::string(match.policy_class));
 }
 
 GATEPOST_DECL asio::awaitable<route_result> table::route(const smtp::address& recipient,

@@ -75,6 +75,32 @@ class Life(harness.Test):
         listed = self.run_ok(harness.BORDER_MTA, "--config", mta.config, "--queue")
         self.assertEqual(listed, "0 messages, 0 B\n")
 
+    # --- Classes ------------------------------------------------------------------------------
+
+    def test_recipients_of_another_class_come_in_another_message(self):
+        routes = self.folder / "routes"
+        routes.write_text("example.test  maildir:{local}\n"
+                          "example.test  class: lax\n"
+                          "bob@example.test  class: strict\n", encoding="utf-8")
+        config = harness.with_routes().replace("rules = []", f'file = "{routes}"')
+        mta = self.border_mta(config, '[[channel]]\nname = "default"\nsplit_classes = true\n')
+        with harness.Conversation(mta.port) as client:
+            client.reply()
+            for first, rest in (("alice", {"carol": "250 2.1.5 ", "bob": "452 4.5.3 "}),
+                                ("bob", {"alice": "452 4.5.3 ", "carol": "452 4.5.3 "})):
+                client.say("EHLO c.sender.test")
+                client.say("MAIL FROM:<alice@sender.test>")
+                reply = client.say(f"RCPT TO:<{first}@example.test>")
+                self.assertTrue(reply.startswith("250 "), reply)
+                for who, expected in rest.items():
+                    reply = client.say(f"RCPT TO:<{who}@example.test>")
+                    self.assertTrue(reply.startswith(expected), reply)
+                client.say("DATA")
+                reply = client.say(f"Subject: to {first}\r\n\r\nHello\r\n.")
+                self.assertTrue(reply.startswith("250 2.0.0 "), reply)
+        self.assertIn("Subject: to alice", self.arrived(mta, "carol"))
+        self.assertIn("Subject: to bob", self.arrived(mta, "bob"))
+
     # --- Stops --------------------------------------------------------------------------------
 
     def test_stop_with_nothing_to_do(self):

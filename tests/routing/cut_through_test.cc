@@ -313,6 +313,13 @@ TEST_F(CutThrough, RecipientsWithoutNextHopAreRefused) {
   EXPECT_EQ(client.rcpt(io, "<r@mail.test>").reply().code(), 451);
 }
 
+TEST_F(CutThrough, RecipientsHaveTheClassOfTheirRoute) {
+  routes.add_class("b.test", "strict");
+  mail_session client(delivery());
+  client.from("<s@a.test>").to(io, {"r@b.test"});
+  EXPECT_EQ(client.envelope.recipients()[0].policy_class, "strict");
+}
+
 TEST_F(CutThrough, TheDefaultRouteIsNotForStrangers) {
   routes.add("*", second.hop());
   options.relay_from = *smtp::parse_network_set("198.51.100.0/24");

@@ -123,6 +123,48 @@ TEST(route_map, postmaster_without_domain) {
   EXPECT_EQ(found(parsed("* discard\n"), "postmaster"), "discard");
 }
 
+TEST(route_map, the_most_specific_key_with_a_class_counts) {
+  const route_map map = parsed(
+      "* discard\n"
+      "* class: any\n"
+      "example.test discard\n"
+      "Example.TEST class: strict\n"
+      "list@example.test  class:  lists\n"
+      ".example.test class: below\n"
+      ".b.example.test class: deeper\n"
+      "[192.0.2.1] class: literal\n"
+      "gone.test refuse 550 5.1.1 Gone\n"
+      "postmaster class: pm\n");
+  const std::pair<const char*, const char*> cases[] = {{"a@example.test", "strict"},
+                                                       {"LIST@Example.Test", "lists"},
+                                                       {"a@x.example.test", "below"},
+                                                       {"a@x.b.example.test", "deeper"},
+                                                       {"a@b.example.test", "below"},
+                                                       {"a@other.test", "any"},
+                                                       {"a@[192.0.2.1]", "literal"},
+                                                       {"a@[192.0.2.2]", "any"},
+                                                       {"Postmaster", "pm"},
+                                                       {"postmaster@example.test", "strict"},
+                                                       {"list@sub.example.test", "below"}};
+  for (const auto& [address, name] : cases)
+    EXPECT_EQ(map.find(address_of(address)).policy_class, name) << address;
+  EXPECT_EQ(map.size(), 3u);
+}
+
+TEST(route_map, who_has_no_route_has_no_class) {
+  const route_map map = parsed(
+      "example.test discard\n"
+      "example.test users: alice\n"
+      "example.test class: strict\n"
+      "other.test class: strict\n");
+  EXPECT_EQ(map.find(address_of("alice@example.test")).policy_class, "strict");
+  EXPECT_EQ(map.find(address_of("postmaster")).policy_class, "strict");
+  EXPECT_EQ(map.find(address_of("eve@example.test")).policy_class, "");
+  EXPECT_EQ(map.find(address_of("a@other.test")).key, by::nothing);
+  EXPECT_EQ(map.find(address_of("a@other.test")).policy_class, "");
+  EXPECT_EQ(parsed("example.test discard\n").find(address_of("a@example.test")).policy_class, "");
+}
+
 TEST(route_map, in_code_a_mistake_throws) {
   route_map map;
   map.add("example.test", next_hop("127.0.0.1", 2526));
@@ -132,6 +174,11 @@ TEST(route_map, in_code_a_mistake_throws) {
   EXPECT_THROW(map.add("a@", route::discard()), std::invalid_argument);
   EXPECT_THROW(map.add_users("example.test", {"a@b"}), std::invalid_argument);
   EXPECT_THROW(map.add_users("*", {"a"}), std::invalid_argument);
+  map.add_class("example.test", "strict");
+  EXPECT_THROW(map.add_class("EXAMPLE.test", "lax"), std::invalid_argument);
+  EXPECT_THROW(map.add_class("example.org", "two words"), std::invalid_argument);
+  EXPECT_THROW(map.add_class("example.org", ""), std::invalid_argument);
+  EXPECT_EQ(map.find(address_of("a@example.test")).policy_class, "strict");
   EXPECT_EQ(found(map, "a@example.test"), "smtp:[127.0.0.1]:2526");
 }
 
@@ -165,7 +212,12 @@ TEST(parse_routes, errors_name_file_and_line) {
       "a@example.test discard\n"         // 9
       "A@example.test discard\n"         // 10: twice
       "* users: alice\n"                 // 11
-      "example.test users: alice@x\n",   // 12
+      "example.test users: alice@x\n"    // 12
+      "* class: x\n"                     // 13
+      "* class: y\n"                     // 14: twice
+      "example.test class:\n"            // 15
+      "example.test class: a, b\n"       // 16
+      "bad..domain class: x\n",          // 17
       "/etc/routes");
   const std::pair<const char*, const char*> expected[] = {
       {"/etc/routes:3: ", "\"example.test\" has a route already"},
@@ -176,6 +228,10 @@ TEST(parse_routes, errors_name_file_and_line) {
       {"/etc/routes:10: ", "\"A@example.test\" has a route already"},
       {"/etc/routes:11: ", "users belong to a domain"},
       {"/etc/routes:12: ", "a user is named without domain: \"alice@x\""},
+      {"/etc/routes:14: ", "\"*\" has a class already"},
+      {"/etc/routes:15: ", "a class is named by one word, which this is not: \"\""},
+      {"/etc/routes:16: ", "a class is named by one word, which this is not: \"a, b\""},
+      {"/etc/routes:17: ", "\"bad..domain\" is no address"},
   };
   ASSERT_EQ(p.errors.size(), std::size(expected));
   for (std::size_t i = 0; i < p.errors.size(); ++i) {

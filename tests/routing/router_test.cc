@@ -14,6 +14,10 @@ TEST(route_result, found) {
   EXPECT_EQ(to_string(r.where()), "smtp:[mx.example]");
   EXPECT_FALSE(r.by_default());
   EXPECT_TRUE(route_result::found_by_default(route::discard()).by_default());
+  EXPECT_EQ(r.policy_class(), "");
+  const route_result strict = route_result::found(route::discard()).in_class("strict");
+  EXPECT_EQ(strict.status(), route_status::found);
+  EXPECT_EQ(strict.policy_class(), "strict");
 }
 
 TEST(route_result, not_found_has_a_reply) {

@@ -57,6 +57,18 @@ TEST(table, a_route_for_everything_says_so) {
   EXPECT_EQ(to_string(r.where()), "smtp:elsewhere.test");
 }
 
+TEST(table, answers_with_classes) {
+  table t;
+  t.add("example.test", route::discard());
+  t.add("*", route::discard());
+  t.add_class("vip@example.test", "strict");
+  EXPECT_EQ(ask(t, "vip@example.test").policy_class(), "strict");
+  EXPECT_EQ(ask(t, "a@example.test").policy_class(), "");
+  EXPECT_TRUE(t.parse("* discard\n* class: others\n", "f").empty());
+  EXPECT_EQ(ask(t, "vip@example.test").policy_class(), "others");
+  EXPECT_TRUE(ask(t, "vip@example.test").by_default());
+}
+
 TEST(table, an_address_that_would_leave_the_maildirs_is_no_user) {
   table t;
   t.add("*", route::maildir("/var/mail/{domain}/{local}"));
