@@ -26,6 +26,7 @@ struct sending_plan {
   bool use_prdr = false;
   bool logged_in = false;         // AUTH= may be said
   bool verified_tls = false;      // the connection has TLS, with a certificate that was verified
+  bool local = false;             // the connection does not leave this machine
   bool send_8bit_anyway = false;  // 8-bit text to a server without 8BITMIME, rather than a failure
 };
 

@@ -78,6 +78,9 @@ struct client_options {
   client_protocol protocol = client_protocol::smtp;
   starttls_use starttls = starttls_use::opportunistic;
   bool tls_active = false;  // the session begins under TLS (RFC 8314 §3)
+  // The connection does not leave this machine, as by a Unix socket: no network is crossed, and
+  // messages with REQUIRETLS may go there without TLS.
+  bool local = false;
 
   // Log in by these, or fail. Without TLS only where `auth_without_tls` says so.
   std::optional<credentials> login;

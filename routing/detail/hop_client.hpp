@@ -89,8 +89,19 @@ class reader_source final : public smtp::body_source {
 struct open_recipient {
   open_recipient(std::size_t index, smtp::recipient_outcome last)
       : index(index), last(std::move(last)) {}
+
+  // One more next hop could not serve it. What one lacks is no failure as long as another, which
+  // may not lack it, could not be asked.
+  void note(smtp::recipient_outcome o) {
+    const bool may_do_better = asked && last.state == smtp::recipient_state::deferred;
+    if (o.state != smtp::recipient_state::failed || !may_do_better) last = std::move(o);
+    asked = true;
+  }
+
   std::size_t index;
-  smtp::recipient_outcome last;  // of the last next hop: deferred
+  // Of the next hops that were asked: deferred, or failed where all lack what the message needs.
+  smtp::recipient_outcome last;
+  bool asked = false;
 };
 
 // Deferred, because a next hop cannot be asked.
@@ -119,6 +130,10 @@ GATEPOST_DECL asio::awaitable<std::unique_ptr<smtp::client_connection>> open_hop
 GATEPOST_DECL asio::awaitable<void> leave_hop(std::unique_ptr<smtp::client_connection> session,
                                               connections_at_work* at_work);
 
+// Whether the hop lacks what a message with REQUIRETLS asks for: the next one is tried (RFC 8689
+// §4.2.1).
+GATEPOST_DECL bool lacks_requiretls(const smtp::recipient_outcome& o);
+
 // Whether the hop, and not the message or the recipient, was the trouble: then another hop may do
 // better. Not where the message may have arrived.
 GATEPOST_DECL bool is_trouble_of_hop(const smtp::recipient_outcome& o);
@@ -139,16 +154,17 @@ bool settle_decided(std::vector<open_recipient>& open, const smtp::transaction_o
   bool trouble = false;
   for (std::size_t k = 0; k < open.size(); ++k) {
     const smtp::recipient_outcome& o = outcome.recipients[k];
-    if (is_trouble_of_hop(o)) {
-      trouble = true;
-      left.emplace_back(open[k].index, o);
-    } else if (o.state == smtp::recipient_state::untried) {
-      left.emplace_back(open[k].index, unreachable("the next hop takes no more recipients"));
-    } else if (some && is_one_too_many(o)) {
-      left.emplace_back(open[k].index, o);
+    const bool other_hop = is_trouble_of_hop(o) || lacks_requiretls(o);
+    trouble = trouble || other_hop;
+    if (o.state == smtp::recipient_state::untried) {
+      open[k].note(unreachable("the next hop takes no more recipients"));
+    } else if (other_hop || (some && is_one_too_many(o))) {
+      open[k].note(o);
     } else {
       settle(open[k].index, o);
+      continue;
     }
+    left.push_back(std::move(open[k]));
   }
   const bool stuck = left.size() == open.size();
   open = std::move(left);

@@ -151,7 +151,7 @@ GATEPOST_DECL asio::awaitable<void> cut_through_intake::deliver_to(
   std::string why_not;
   std::unique_ptr<smtp::client_connection> c = co_await open_hop(us, hop, by, why_not);
   if (!c) {
-    for (open_recipient& r : open) r.last = unreachable(why_not);
+    for (open_recipient& r : open) r.note(unreachable(why_not));
     co_return;
   }
   const std::string name = name_of(hop);

@@ -30,6 +30,7 @@ GATEPOST_DECL smtp::client_options options_for(const hop_client& us, const next_
   o.hello_name = us.hostname;
   o.protocol = hop.protocol == hop_protocol::lmtp ? smtp::client_protocol::lmtp
                                                   : smtp::client_protocol::smtp;
+  o.local = !hop.unix_path.empty();
   if (hop.tls == hop_tls::required || hop.tls == hop_tls::verify) {
     o.starttls = smtp::starttls_use::required;
   } else if (hop.tls == hop_tls::opportunistic && !without_tls && us.tls != nullptr) {
@@ -101,6 +102,13 @@ GATEPOST_DECL smtp::recipient_outcome unreachable(std::string why) {
   o.step = smtp::client_step::connect;
   o.reply = smtp::reply(451, {4, 4, 1}, std::move(why));  // RFC 3463 §3.5: no answer from host
   return o;
+}
+
+GATEPOST_DECL bool lacks_requiretls(const smtp::recipient_outcome& o) {
+  namespace own = smtp::client_replies;
+  if (o.state != smtp::recipient_state::failed || o.from_server) return false;
+  const smtp::enhanced_code why = o.reply.enhanced();
+  return why == own::needs_requiretls.enhanced || why == own::needs_tls.enhanced;
 }
 
 GATEPOST_DECL bool is_trouble_of_hop(const smtp::recipient_outcome& o) {

@@ -20,7 +20,7 @@ inline std::optional<smtp::address> kept_address(const std::string& text) {
 }
 
 inline void say_of_all(std::vector<open_recipient>& open, const smtp::recipient_outcome& last) {
-  for (open_recipient& r : open) r.last = last;
+  for (open_recipient& r : open) r.note(last);
 }
 
 GATEPOST_DECL asio::awaitable<void> relay_engine::deliver_to_hops(message_at_work& w,
@@ -51,8 +51,7 @@ GATEPOST_DECL asio::awaitable<void> relay_engine::deliver_to_hops(message_at_wor
     if (open.empty() || stopping_) co_return;
   }
   const attempt_place where(last, false);
-  for (const open_recipient& r : open)
-    settle(w, r.index, smtp::recipient_state::deferred, r.last.reply, where);
+  for (const open_recipient& r : open) settle(w, r.index, r.last.state, r.last.reply, where);
 }
 
 GATEPOST_DECL void relay_engine::park(message_at_work& w, const std::string& key) {

@@ -70,6 +70,17 @@ inline bool is_8bit(const transaction& t) {
   return t.body != body_type::seven_bit || t.smtputf8;
 }
 
+// RFC 8689 §4.2.1: TLS, the certificate verified, REQUIRETLS offered in it. It is about sending by
+// the network: delivery on this machine (§4.4) is not.
+inline const fixed_reply* refusal_by_requiretls(const transaction& t, const server_features& f,
+                                                const sending_plan& plan) {
+  if (!t.requiretls || plan.local) return nullptr;
+  if (!plan.verified_tls) return &client_replies::needs_tls;
+  // RFC 8689 §5: a bounce is not thrown away because a relay does not offer it.
+  const bool offered = f.has(extension::requiretls) || t.reverse_path.is_null();
+  return offered ? nullptr : &client_replies::needs_requiretls;
+}
+
 }  // namespace detail
 
 GATEPOST_DECL bool needs_smtputf8(const transaction& t) {
@@ -80,9 +91,7 @@ GATEPOST_DECL bool needs_smtputf8(const transaction& t) {
 
 GATEPOST_DECL const fixed_reply* refusal_of(const transaction& t, const server_features& f,
                                             const sending_plan& plan) {
-  // RFC 8689 §4.2.1: TLS, the certificate verified, REQUIRETLS offered in it.
-  if (t.requiretls && !plan.verified_tls) return &client_replies::needs_tls;
-  if (t.requiretls && !f.has(extension::requiretls)) return &client_replies::needs_requiretls;
+  if (const fixed_reply* const why = detail::refusal_by_requiretls(t, f, plan)) return why;
   // A recipient alone does not stop the others: see below.
   const bool utf8 = t.smtputf8 || t.reverse_path.is_utf8();
   if (utf8 && !f.has(extension::smtputf8)) return &client_replies::needs_smtputf8;

@@ -60,6 +60,7 @@ GATEPOST_DECL void client_session::begin(const transaction& t) {
   now_ = {};
   plan_ = {};
   plan_.verified_tls = tls_ && tls_verified_;
+  plan_.local = options_.local;
   plan_.logged_in = logged_in_;
   plan_.send_8bit_anyway = options_.send_8bit_anyway;
   const bool chunks = options_.chunking == chunking_use::when_offered;

@@ -99,6 +99,8 @@ TEST(HopClient, TheRouteSetsTheClientsOptions) {
   const hop_client us{"us.test", &base, nullptr, nullptr};
   EXPECT_EQ(options_for(us, next_hop::lmtp("mx.test"), false).protocol,
             smtp::client_protocol::lmtp);
+  EXPECT_FALSE(options_for(us, next_hop::lmtp("mx.test"), false).local);
+  EXPECT_TRUE(options_for(us, next_hop::lmtp_socket("/run/lmtp"), false).local);
 }
 
 // --- Whose fault it was
@@ -130,6 +132,21 @@ TEST(HopClient, KnowsTroubleOfTheHopFromTroubleWithTheMessage) {
   EXPECT_FALSE(
       is_trouble_of_hop(outcome(recipient_state::delivered, client_step::final_dot, true, 250)));
   EXPECT_FALSE(is_trouble_of_hop(recipient_outcome()));
+}
+
+TEST(HopClient, KnowsAHopThatLacksRequireTls) {
+  const auto own = [](const smtp::fixed_reply& why) {
+    recipient_outcome o = outcome(recipient_state::failed, client_step::prepare, false, 550);
+    o.reply = why;
+    return o;
+  };
+  EXPECT_TRUE(lacks_requiretls(own(smtp::client_replies::needs_requiretls)));
+  EXPECT_TRUE(lacks_requiretls(own(smtp::client_replies::needs_tls)));
+  EXPECT_FALSE(lacks_requiretls(own(smtp::client_replies::too_big)));
+  recipient_outcome said = own(smtp::client_replies::needs_requiretls);
+  said.from_server = true;
+  EXPECT_FALSE(lacks_requiretls(said));
+  EXPECT_FALSE(lacks_requiretls(recipient_outcome()));
 }
 
 struct settled {

@@ -4,11 +4,13 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "routing/relay.hpp"
 #include "smtp/tls/context.hpp"
 #include "smtp/tls/self_signed.hpp"
 #include "tests/routing/relay_support.hpp"
+#include "tests/routing/scratch_directory.hpp"
 #include "tests/routing/wire_hop.hpp"
 
 namespace gatepost::routing {
@@ -175,6 +177,69 @@ TEST_F(RelayTls, AHopThatDoesNotOfferItFailsSuchAMessage) {
   ASSERT_TRUE(bench.settled(1));
   EXPECT_EQ(bench.log.last("r@b.test").result, "failed");
   EXPECT_THAT(bench.log.last("r@b.test").reply, StartsWith("550 5.7.30"));
+}
+
+// RFC 8689 §4.2.1: "repeat steps 2-5 with each host on the recipient domain's list of MX hosts".
+TEST_F(RelayTls, ThenAnotherHopIsTried) {
+  serve(offer::signed_one);
+  wire_hop second(bench.io);
+  second.serve_tls(theirs);
+  second.offers({"STARTTLS", "REQUIRETLS"});
+  hop.offers({"STARTTLS"});
+  bench.routes.add("b.test", route(std::vector<next_hop>{hop.hop(), second.hop()}));
+  bench.start();
+  bench.send({"1@b.test", "2@b.test"}, "<s@a.test> REQUIRETLS");
+  ASSERT_TRUE(bench.settled(2));
+  EXPECT_THAT(hop.messages(), IsEmpty());
+  ASSERT_THAT(second.messages(), SizeIs(1));
+  EXPECT_THAT(second.messages()[0].rcpt, SizeIs(2));
+  EXPECT_EQ(second.messages()[0].mail, "MAIL FROM:<s@a.test> REQUIRETLS");
+}
+
+// It may offer REQUIRETLS, whichever of them it is.
+TEST_F(RelayTls, AHopThatIsAwayIsWaitedFor) {
+  serve(offer::signed_one);
+  hop.offers({"STARTTLS"});
+  wire_hop away(bench.io);
+  away.go_away();
+  bench.routes.add("b.test", route(std::vector<next_hop>{hop.hop(), away.hop()}));
+  bench.routes.add("c.test", route(std::vector<next_hop>{away.hop(), hop.hop()}));
+  bench.start();
+  bench.send({"r@b.test"}, "<s@a.test> REQUIRETLS");
+  bench.send({"r@c.test"}, "<s@a.test> REQUIRETLS");
+  ASSERT_TRUE(bench.settled(2));
+  EXPECT_EQ(bench.log.last("r@b.test").result, "deferred");
+  EXPECT_EQ(bench.log.last("r@c.test").result, "deferred");
+  EXPECT_THAT(hop.messages(), IsEmpty());
+}
+
+// RFC 8689 §5: a bounce "SHOULD NOT" be discarded because REQUIRETLS is not offered.
+TEST_F(RelayTls, ABounceGoesToAHopThatDoesNotOfferIt) {
+  serve(offer::signed_one);
+  hop.offers({"STARTTLS"});
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  bench.send({"r@b.test"}, "<> REQUIRETLS");
+  ASSERT_TRUE(bench.settled(1));
+  ASSERT_THAT(hop.messages(), SizeIs(1));
+  EXPECT_TRUE(hop.messages()[0].tls);
+  EXPECT_EQ(hop.messages()[0].mail, "MAIL FROM:<>");
+}
+
+// RFC 8689 §4.4: what is delivered on this machine is not sent.
+TEST_F(RelayTls, ALocalStoreNeedsNoTls) {
+  const tests::scratch_directory folder("/tmp");
+  const std::string path = folder.path() + "/lmtp";
+  hop.speak_lmtp();
+  hop.offers({"PIPELINING"});
+  hop.listen_at(path);
+  bench.routes.add("b.test", next_hop::lmtp_socket(path));
+  bench.start();
+  bench.send({"r@b.test"}, "<s@a.test> REQUIRETLS");
+  ASSERT_TRUE(bench.settled(1));
+  EXPECT_EQ(bench.log.last("r@b.test").result, "delivered");
+  ASSERT_THAT(hop.messages(), SizeIs(1));
+  EXPECT_EQ(hop.messages()[0].mail, "MAIL FROM:<s@a.test>");
 }
 
 }  // namespace

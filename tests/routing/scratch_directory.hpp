@@ -16,9 +16,10 @@ namespace gatepost::tests {
 // An empty directory that is removed in the end.
 class scratch_directory {
  public:
-  scratch_directory() {
-    const char* root = std::getenv("TEST_TMPDIR");
-    std::string pattern = std::string(root != nullptr ? root : "/tmp") + "/gatepost.XXXXXX";
+  scratch_directory() : scratch_directory(usual_root()) {}
+  // Under another folder: Unix sockets want a short path.
+  explicit scratch_directory(const std::string& root) {
+    std::string pattern = root + "/gatepost.XXXXXX";
     if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp " + pattern);
     path_ = pattern;
   }
@@ -33,6 +34,11 @@ class scratch_directory {
   const std::string& path() const { return path_; }
 
  private:
+  static std::string usual_root() {
+    const char* root = std::getenv("TEST_TMPDIR");
+    return root != nullptr ? root : "/tmp";
+  }
+
   std::string path_;
 };
 

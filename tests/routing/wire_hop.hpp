@@ -10,6 +10,7 @@
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
+#include <asio/local/stream_protocol.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
 #include <chrono>
@@ -22,6 +23,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -45,13 +47,14 @@ struct taken_message {
 class wire_hop {
  public:
   using tcp = asio::ip::tcp;
+  using unix = asio::local::stream_protocol;
 
   // What `answer` may say beside replies.
   static constexpr std::string_view drop = "drop";      // close the connection, without a word
   static constexpr std::string_view silent = "silent";  // say nothing, from now on
 
   explicit wire_hop(asio::io_context& io) : io_(io), state_(std::make_shared<state>(io)) {
-    asio::co_spawn(io, accept_all(state_), [](std::exception_ptr) {});
+    asio::co_spawn(io, accept_all(state_, state_->acceptor), [](std::exception_ptr) {});
   }
   wire_hop(const wire_hop&) = delete;
   wire_hop& operator=(const wire_hop&) = delete;
@@ -75,16 +78,23 @@ class wire_hop {
   void serve_tls(const smtp::server_context& context) { state_->tls = &context; }
   void speak_lmtp() { state_->lmtp = true; }
 
+  // By a Unix socket, too.
+  void listen_at(const std::string& path) {
+    state_->unix_acceptor.emplace(io_, unix::endpoint(path));
+    asio::co_spawn(io_, accept_all(state_, *state_->unix_acceptor), [](std::exception_ptr) {});
+  }
+
   // Connections are refused from now on; those that are there stay. The io_context is then out of
   // work when they end.
   void go_away() {
     std::error_code ignored;
     state_->acceptor.close(ignored);
+    if (state_->unix_acceptor) state_->unix_acceptor->close(ignored);
   }
   // At the same port.
   void come_back() {
     state_->acceptor = tcp::acceptor(io_, {asio::ip::address_v4::loopback(), port_});
-    asio::co_spawn(io_, accept_all(state_), [](std::exception_ptr) {});
+    asio::co_spawn(io_, accept_all(state_, state_->acceptor), [](std::exception_ptr) {});
   }
   // Ends those that are there.
   void drop_connections() {
@@ -123,6 +133,7 @@ class wire_hop {
         : io(io), acceptor(io, {asio::ip::address_v4::loopback(), 0}) {}
     asio::io_context& io;
     tcp::acceptor acceptor;
+    std::optional<unix::acceptor> unix_acceptor;
     answers answer;
     std::vector<std::string> keywords{"PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"};
     const smtp::server_context* tls = nullptr;
@@ -140,7 +151,7 @@ class wire_hop {
   // One connection.
   class session {
    public:
-    session(shared s, tcp::socket socket)
+    session(shared s, smtp::socket_transport::socket socket)
         : s_(std::move(s)), number_(++s_->connections), t_(s_->io, std::move(socket)) {
       place_ = s_->open.insert(s_->open.end(), &t_);
       s_->most_at_once = std::max(s_->most_at_once, s_->open.size());
@@ -302,14 +313,16 @@ class wire_hop {
 
   static asio::awaitable<void> serve(std::shared_ptr<session> one) { co_await one->serve(); }
 
-  static asio::awaitable<void> accept_all(shared s) {
-    while (s->acceptor.is_open()) {
+  // `acceptor` is the state's.
+  template <class Acceptor>
+  static asio::awaitable<void> accept_all(shared s, Acceptor& acceptor) {
+    while (acceptor.is_open()) {
       std::error_code failed;
-      tcp::socket socket =
-          co_await s->acceptor.async_accept(asio::redirect_error(asio::use_awaitable, failed));
+      auto socket =
+          co_await acceptor.async_accept(asio::redirect_error(asio::use_awaitable, failed));
       if (failed) co_return;
       socket.non_blocking(true);
-      socket.set_option(tcp::no_delay(true));
+      if constexpr (std::is_same_v<Acceptor, tcp::acceptor>) socket.set_option(tcp::no_delay(true));
       asio::co_spawn(s->io, serve(std::make_shared<session>(s, std::move(socket))),
                      [](std::exception_ptr) {});
     }

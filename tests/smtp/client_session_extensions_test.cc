@@ -141,6 +141,35 @@ TEST(client_session, requiretls_wants_a_verified_certificate_and_the_offer) {
   EXPECT_EQ(refused(greeted_under_tls("SIZE")), (enhanced_code{5, 7, 30}));
 }
 
+// RFC 8689 §5: such a message is not thrown away where REQUIRETLS is not offered.
+TEST(client_session, requiretls_of_a_bounce_wants_tls_alone) {
+  transaction t = message({"x@b.example"});
+  t.reverse_path = address();
+  t.requiretls = true;
+  client_script s = greeted_under_tls("PIPELINING");
+  s.sends(t)
+      .client("MAIL FROM:<>\r\nRCPT TO:<x@b.example>\r\nDATA\r\n")
+      .server("552 no\r\n503 no\r\n503 no\r\n");
+  EXPECT_EQ(s.check(), "");
+  client_script plain = greeted("PIPELINING");
+  plain.sends(t);
+  closing(plain);
+  EXPECT_EQ(plain.check(), "");
+  EXPECT_EQ(plain.play().outcomes[0].recipients[0].reply.enhanced(), (enhanced_code{5, 7, 10}));
+}
+
+TEST(client_session, requiretls_asks_nothing_of_a_local_connection) {
+  client_options local;
+  local.local = true;
+  transaction t = message({"x@b.example"});
+  t.requiretls = true;
+  client_script s = greeted("PIPELINING", local);
+  s.sends(t)
+      .client("MAIL FROM:<me@a.example>\r\nRCPT TO:<x@b.example>\r\nDATA\r\n")
+      .server("552 no\r\n503 no\r\n503 no\r\n");
+  EXPECT_EQ(s.check(), "");
+}
+
 TEST(client_session, size_zero_is_no_limit) {
   transaction t = message({"x@b.example"});
   t.size = 1u << 30;
