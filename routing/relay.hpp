@@ -77,6 +77,10 @@ struct relay_options {
   // the connection to time out. Postfix: 300 s (minimal_backoff_time).
   std::chrono::milliseconds dead_hop = std::chrono::minutes(1);
 
+  // How many waiting messages are looked at for one ETRN; each is read from the spool. They are
+  // read between deliveries, and for one ETRN at a time.
+  std::size_t etrn_messages = 10000;
+
   // The client side of sessions: limits, and what is used of what is offered. hello_name, starttls
   // and protocol are set per next hop; a login, where there is one, is for all of them.
   smtp::client_options client;
@@ -136,6 +140,13 @@ class relay final : public smtp::delivery {
   GATEPOST_DECL asio::awaitable<std::unique_ptr<smtp::intake>> begin(
       const smtp::session_view& session) override;
   GATEPOST_DECL std::error_code available() const override;
+  // RFC 1985: tries what waits for a recipient at this domain now, or with "@domain" at it and all
+  // domains below; what is held stays so. For those who may relay here (relay_options::relay_from).
+  // 251 and 253 say how many; 252 where more wait than are looked at. 458: another is under way, or
+  // none was found among those that were looked at. 459: not for this client, "#queue", or "@" with
+  // a top-level domain (RFC 1985 §8). 501: no domain.
+  GATEPOST_DECL asio::awaitable<smtp::reply> etrn(const smtp::session_view& session,
+                                                  std::string node) override;
 
  private:
   std::shared_ptr<detail::relay_engine> engine_;

@@ -53,7 +53,7 @@ struct verdict_event {
 struct message_event {
   const session_facts& facts;
   const smtp::envelope& envelope;
-  std::string_view result;    // "accepted", "refused", "deferred", "discarded", "held"
+  std::string_view result;    // "accepted", "refused", "deferred", "discarded", "held": all copies
   std::string_view queue_id;  // where it is kept
   const smtp::reply& reply;   // what the client was told
   std::uint64_t size = 0;

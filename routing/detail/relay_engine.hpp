@@ -23,6 +23,7 @@
 #include <random>
 #include <set>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <unordered_map>
 #include <unordered_set>
@@ -33,6 +34,8 @@
 #include "routing/detail/waiter.hpp"
 #include "routing/relay.hpp"
 #include "smtp/client.hpp"
+#include "smtp/config.hpp"
+#include "smtp/reply.hpp"
 #include "smtp/socket_connector.hpp"
 
 namespace gatepost::routing::detail {
@@ -105,6 +108,41 @@ struct release_under_way {
   bool has_message = false;  // no delivery has it any more
 };
 
+// What ETRN names (RFC 1985 §5.1): a domain, with those below it where "@" stands before it.
+struct etrn_node {
+  etrn_node() = default;
+  std::string domain;  // canonical
+  bool with_subdomains = false;
+
+  bool fits(const spool_message& m) const;
+};
+
+// An empty reply, or why nothing can be done for it.
+GATEPOST_DECL smtp::reply read_node(std::string_view text, etrn_node& node);
+
+struct etrn_request {
+  etrn_request(etrn_node node, std::shared_ptr<wait_state> asker)
+      : node(std::move(node)), asker(std::move(asker)) {}
+  const etrn_node node;
+  const std::shared_ptr<wait_state> asker;
+  smtp::reply answer;
+};
+
+namespace etrn_replies {
+
+inline constexpr smtp::fixed_reply not_for_you{
+    459, {4, 7, 1}, "Node not allowed: you may not start delivery here"};
+inline constexpr smtp::fixed_reply no_queues{
+    459, {4, 7, 0}, "Node not allowed: queues have no names here"};
+// RFC 1985 §8: "@com" would release mail for any address that ends with "com".
+inline constexpr smtp::fixed_reply too_many_domains{
+    459, {4, 7, 0}, "Node not allowed: a top-level domain is not one node"};
+inline constexpr smtp::fixed_reply no_domain{501, {5, 5, 4}, "Syntax: ETRN domain or ETRN @domain"};
+inline constexpr smtp::fixed_reply not_now{
+    458, {4, 3, 2}, "Unable to queue messages for the node now, try again later"};
+
+}  // namespace etrn_replies
+
 // Where an attempt was made, for logs.
 struct attempt_place {
   attempt_place(std::string_view hop, bool tls) : hop(hop), tls(tls) {}
@@ -126,6 +164,7 @@ class relay_engine final : public std::enable_shared_from_this<relay_engine> {
   // Any thread.
   void post_schedule(std::string id, spool_time when);
   void post_forget(std::string id);
+  void post_etrn(std::shared_ptr<etrn_request> request);
   void post_release(std::string id, std::shared_ptr<wait_state> asker);
   smtp::address with_domain(const smtp::address& a) const;
   bool may_relay(const smtp::session_facts& who) const {
@@ -160,6 +199,10 @@ class relay_engine final : public std::enable_shared_from_this<relay_engine> {
   asio::awaitable<std::error_code> note_release(spool_message m);
   std::optional<spool_time> take_over(const std::string& id);
   asio::awaitable<std::error_code> release_in_spool(std::string id, std::optional<spool_time> due);
+  void begin_etrn(std::shared_ptr<etrn_request> request);
+  asio::awaitable<void> start_node(std::shared_ptr<etrn_request> request);
+  bool start_if_fits(const std::string& id, const etrn_node& node);
+  void revive_hops(const spool_message& m);
 
   // --- One message (relay_delivery.ipp) ---
   asio::awaitable<void> deliver(std::string id);
@@ -219,6 +262,7 @@ class relay_engine final : public std::enable_shared_from_this<relay_engine> {
   std::unordered_set<asio::steady_timer*> naps_;
   std::map<std::string, hop_state> hops_;  // an entry stays where it is while it is in use
   std::size_t partings_ = 0;               // connections that say goodbye
+  bool etrn_under_way_ = false;
   bool stopping_ = false;
   bool pump_posted_ = false;
   std::atomic<bool> abandoned_{false};

@@ -137,6 +137,21 @@ GATEPOST_DECL asio::awaitable<smtp::verdict> relay::resolve(const smtp::session_
   co_return smtp::verdict::pass();
 }
 
+GATEPOST_DECL asio::awaitable<smtp::reply> relay::etrn(const smtp::session_view& session,
+                                                       std::string node) {
+  if (!engine_->may_relay(session.facts)) co_return smtp::reply(detail::etrn_replies::not_for_you);
+  detail::etrn_node wanted;
+  const smtp::reply refusal = detail::read_node(node, wanted);
+  if (!refusal.empty()) co_return refusal;
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  detail::waiter started(executor);
+  const auto request = std::make_shared<detail::etrn_request>(std::move(wanted), started.state());
+  engine_->post_etrn(request);
+  const std::error_code failed = co_await started.wait();
+  if (failed) co_return smtp::reply(detail::etrn_replies::not_now);
+  co_return request->answer;
+}
+
 GATEPOST_DECL asio::awaitable<std::unique_ptr<smtp::intake>> relay::begin(
     const smtp::session_view& session) {
   std::unique_ptr<smtp::intake> message = std::make_unique<detail::relay_intake>(engine_, session);

@@ -2,13 +2,18 @@
 #ifndef GATEPOST_ROUTING_IMPL_RELAY_REQUESTS_IPP
 #define GATEPOST_ROUTING_IMPL_RELAY_REQUESTS_IPP
 
+#include <algorithm>
 #include <asio/co_spawn.hpp>
 #include <asio/post.hpp>
+#include <asio/use_awaitable.hpp>
 #include <chrono>
 #include <exception>
 #include <optional>
 
 #include "routing/detail/relay_engine.hpp"
+#include "routing/detail/route_text.hpp"
+#include "routing/impl/relay_hops.ipp"
+#include "smtp/domain.hpp"
 
 namespace gatepost::routing::detail {
 
@@ -86,6 +91,105 @@ GATEPOST_DECL asio::awaitable<std::error_code> relay_engine::release_in_spool(
   const std::error_code failed = co_await store.update(*m, durability::synced);
   if (!failed) again_[id] = now;
   co_return failed;
+}
+
+// --- ETRN (RFC 1985) -----------------------------------------------------------------------------
+
+// Messages that are read before deliveries go on.
+inline constexpr std::size_t etrn_slice = 16;
+
+GATEPOST_DECL smtp::reply read_node(std::string_view text, etrn_node& node) {
+  if (text.starts_with('#')) return etrn_replies::no_queues;
+  node.with_subdomains = text.starts_with('@');
+  if (node.with_subdomains) text.remove_prefix(1);
+  const auto kind = smtp::parse_domain(text, map_domains);
+  const bool name = kind && *kind == smtp::domain_kind::name;
+  if (!kind || *kind == smtp::domain_kind::none || (node.with_subdomains && !name))
+    return etrn_replies::no_domain;
+  node.domain = smtp::canonical_domain(text);
+  const bool top_level = node.domain.find('.') == std::string::npos;
+  if (node.with_subdomains && top_level) return etrn_replies::too_many_domains;
+  return {};
+}
+
+GATEPOST_DECL bool etrn_node::fits(const spool_message& m) const {
+  return std::any_of(m.recipients.begin(), m.recipients.end(), [this](const spool_recipient& r) {
+    if (r.state != recipient_state::pending) return false;
+    const std::optional<smtp::address> to = kept_address(r.forward_path);
+    if (!to) return false;
+    const std::string its = to->canonical_domain();
+    return its == domain || (with_subdomains && smtp::is_subdomain_of(its, domain));
+  });
+}
+
+GATEPOST_DECL void relay_engine::post_etrn(std::shared_ptr<etrn_request> request) {
+  asio::post(
+      io, [self = shared_from_this(), request = std::move(request)] { self->begin_etrn(request); });
+}
+
+GATEPOST_DECL void relay_engine::begin_etrn(std::shared_ptr<etrn_request> request) {
+  request->answer = etrn_replies::not_now;
+  if (stopping_ || std::exchange(etrn_under_way_, true)) {
+    request->asker->finish({});
+    return;
+  }
+  asio::co_spawn(io, start_node(request), [self = shared_from_this(), request](std::exception_ptr) {
+    self->etrn_under_way_ = false;
+    request->asker->finish({});
+  });
+}
+
+// RFC 1985 §5.3.
+inline smtp::reply answer_for(const etrn_node& node, std::size_t found, bool all) {
+  const std::string name = "for node " + node.domain;
+  if (found == 0 && !all) return etrn_replies::not_now;
+  if (found == 0) return {251, {2, 0, 0}, "OK, no messages waiting " + name};
+  if (!all) return {252, {2, 0, 0}, "OK, pending messages " + name + " started"};
+  return {
+      253, {2, 0, 0}, "OK, " + std::to_string(found) + " pending messages " + name + " started"};
+}
+
+GATEPOST_DECL asio::awaitable<void> relay_engine::start_node(
+    std::shared_ptr<etrn_request> request) {
+  std::vector<std::string> ids;
+  for (const auto& [when, id] : waiting_) {
+    if (ids.size() == options.etrn_messages) break;
+    ids.push_back(id);
+  }
+  const bool all = ids.size() == waiting_.size();
+  std::size_t found = 0;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (i % etrn_slice == etrn_slice - 1) {
+      co_await asio::post(io, asio::use_awaitable);
+      if (stopping_ || request->asker->abandoned()) co_return;
+    }
+    if (start_if_fits(ids[i], request->node)) ++found;
+  }
+  request->answer = answer_for(request->node, found, all);
+  pump();
+}
+
+GATEPOST_DECL bool relay_engine::start_if_fits(const std::string& id, const etrn_node& node) {
+  if (!when_.contains(id)) return false;  // is on its way meanwhile
+  const smtp::result<spool_message> m = store.load(id);
+  if (!m || !node.fits(*m)) return false;
+  revive_hops(*m);
+  forced_.insert(id);
+  schedule(id, std::chrono::system_clock::now());
+  return true;
+}
+
+// Who asks for mail is back.
+GATEPOST_DECL void relay_engine::revive_hops(const spool_message& m) {
+  for (const spool_recipient& r : m.recipients) {
+    if (r.state != recipient_state::pending) continue;
+    const smtp::result<route> where = parse_route(r.route);
+    if (!where) continue;
+    for (const next_hop& listed : where->hops()) {
+      const auto hop = hops_.find(name_of(hop_for(m.requiretls, listed)));
+      if (hop != hops_.end()) hop->second.dead_until = {};
+    }
+  }
 }
 
 }  // namespace gatepost::routing::detail

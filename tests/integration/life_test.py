@@ -101,6 +101,31 @@ class Life(harness.Test):
         self.assertIn("Subject: to alice", self.arrived(mta, "carol"))
         self.assertIn("Subject: to bob", self.arrived(mta, "bob"))
 
+    # --- ETRN ---------------------------------------------------------------------------------
+
+    @harness.needs("smtp-sink")
+    def test_who_asks_for_its_mail_gets_it(self):
+        port = harness.free_port()
+        config = with_relay(port)
+        for quick, slow in (('first = "1s"', 'first = "1h"'), ('longest = "1s"', 'longest = "1h"'),
+                            ('dead_hop = "0s"', 'dead_hop = "1h"\nrelay_from = ["127.0.0.1"]')):
+            self.assertIn(quick, config)
+            config = config.replace(quick, slow)
+        mta = self.border_mta(
+            config, '[[channel]]\nname = "default"\n[channel.extensions]\netrn = true\n')
+        queue_id = self.send(mta).split()[-1]
+        mta.delivery(queue_id, "deferred", attempt=1)
+        self.smtp_sink(port=port)
+        with harness.Conversation(mta.port) as client:
+            client.reply()
+            self.assertIn("ETRN", client.say("EHLO c.sender.test"))
+            for node, expected in (("other.test", "251 "), ("#queue", "459 "),
+                                   ("example.test", "253 2.0.0 OK, 1 pending ")):
+                reply = client.say(f"ETRN {node}")
+                self.assertTrue(reply.startswith(expected), reply)
+        mta.delivery(queue_id, "delivered", attempt=2)
+        self.assertEqual(len(self.sunk()), 1)
+
     # --- Stops --------------------------------------------------------------------------------
 
     def test_stop_with_nothing_to_do(self):
