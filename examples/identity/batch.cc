@@ -21,15 +21,19 @@ namespace {
 
 using json = nlohmann::json;
 
+// A number, or its digits in a string.
+bool take_now(request& into, const json& value) {
+  if (value.is_string()) return into.set_now(value.get<std::string>());
+  return value.is_number_unsigned() && into.set_now(value.dump());
+}
+
 // What of the request is wrong; empty: nothing.
 std::string take(request& into, const std::string& name, const json& value) {
-  if (name == "now") {
-    const bool good = value.is_number_unsigned() && into.set_now(value.dump());
-    return good ? "" : "now wants a number of seconds since 1970";
-  }
+  if (name == "now") return take_now(into, value) ? "" : "now wants a number of seconds since 1970";
   if (!value.is_string()) return name + " wants a string";
   const std::string text = value.get<std::string>();
   if (name == "client_address") {
+    if (text.empty()) return {};  // as if it were not there
     return into.set_client(text) ? "" : "client_address: \"" + text + "\" is not an IP address";
   }
   if (name == "helo")
@@ -68,8 +72,13 @@ bool read_line(std::FILE* in, std::string& line) {
 class batch {
  public:
   batch(asio::io_context& io, gatepost::smtp::dns::resolver& resolver, const rules& by,
-        std::FILE* out)
-      : io_(io), resolver_(resolver), rules_(by), out_(out), going_on_(io.get_executor()) {}
+        fixed_time now, std::FILE* out)
+      : io_(io),
+        resolver_(resolver),
+        rules_(by),
+        now_(now),
+        out_(out),
+        going_on_(io.get_executor()) {}
 
   std::size_t run(std::FILE* in) {
     std::thread reader([this, in] { read(in); });
@@ -101,6 +110,7 @@ class batch {
     slots_.push_back(std::make_shared<slot>());
     const std::shared_ptr<slot> mine = slots_.back();
     request what;
+    if (now_) what.now = *now_;
     const std::string wrong = read_request(line, what);
     if (!wrong.empty()) return finish(mine, error_as_json(wrong), false);
     asio::co_spawn(io_, evaluate(resolver_, std::move(what), rules_),
@@ -135,6 +145,7 @@ class batch {
   asio::io_context& io_;
   gatepost::smtp::dns::resolver& resolver_;
   const rules& rules_;
+  fixed_time now_;
   std::FILE* out_;
   asio::executor_work_guard<asio::io_context::executor_type> going_on_;
   std::counting_semaphore<kept_at_once> lines_{kept_at_once};
@@ -147,8 +158,8 @@ class batch {
 }  // namespace
 
 std::size_t run_batch(asio::io_context& io, gatepost::smtp::dns::resolver& resolver,
-                      const rules& by, std::FILE* in, std::FILE* out) {
-  return batch(io, resolver, by, out).run(in);
+                      const rules& by, fixed_time now, std::FILE* in, std::FILE* out) {
+  return batch(io, resolver, by, now, out).run(in);
 }
 
 }  // namespace identity

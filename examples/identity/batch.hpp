@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "examples/identity/evaluate.hpp"
+#include "examples/identity/request.hpp"
 #include "smtp/dns/resolver.hpp"
 
 namespace identity {
@@ -22,9 +23,10 @@ inline constexpr std::size_t kept_at_once = 16384;
 // A line with more octets is no request.
 inline constexpr std::size_t longest_line = 64u << 10;
 
-// Answers all lines of `in`, then returns how many of them could not be answered. Runs `io`.
+// Answers all lines of `in`, then returns how many of them could not be answered. Runs `io`. `now`
+// is the time of those requests that do not say one.
 std::size_t run_batch(asio::io_context& io, gatepost::smtp::dns::resolver& resolver,
-                      const rules& by, std::FILE* in, std::FILE* out);
+                      const rules& by, fixed_time now, std::FILE* in, std::FILE* out);
 
 }  // namespace identity
 

@@ -60,7 +60,7 @@ int run(const identity::options& o) {
   ask.outstanding = 32 * identity::at_once;
   dns::cares_resolver resolver(io, ask);
   if (!o.batch) return run_one(io, resolver, o, by);
-  return identity::run_batch(io, resolver, by, stdin, stdout) == 0 ? good : incomplete;
+  return identity::run_batch(io, resolver, by, o.now, stdin, stdout) == 0 ? good : incomplete;
 }
 
 }  // namespace

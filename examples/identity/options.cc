@@ -32,8 +32,8 @@ iprev {result, name}, dkim [{result, domain, selector, reason, ...}], dmarc {res
 disposition, ...}, arc {result, sets, ...}, dns [{name, type, rcode}].
 
 A request of --batch has the options' names with underscores: client_address, helo, mail_from,
-message (a file's name), now. What cannot be read is answered by {"error": "..."}; the next line is
-read all the same.
+message (a file's name), now; --now is the time of those that do not say one. What cannot be read is
+answered by {"error": "..."}; the next line is read all the same.
 
 Exit status: 0 where everything was evaluated, whatever the results; 1 where a line of --batch could
 not be; 2 where the command line, or a file that it names, is wrong.
@@ -70,6 +70,12 @@ bool add_server(options& o, std::string_view text) {
   return true;
 }
 
+bool set_now(options& o, std::string_view text) {
+  if (!o.what.set_now(text)) return false;
+  o.now = o.what.now;
+  return true;
+}
+
 bool set_regime(options& o, std::string_view text) {
   using gatepost::checks::dmarc::regime;
   o.regime = text == "7489" ? regime::rfc7489 : regime::rfc9989;
@@ -84,8 +90,7 @@ constexpr option all_options[] = {
      [](options& o, std::string_view v) { return o.what.set_mail_from(v), true; }, ""},
     {"--message", true,
      [](options& o, std::string_view v) { return o.what.message_file = v, !v.empty(); }, "a file"},
-    {"--now", true, [](options& o, std::string_view v) { return o.what.set_now(v); },
-     "a time in seconds since 1970"},
+    {"--now", true, set_now, "a time in seconds since 1970"},
     {"--dns", true, add_server, "an address and a port, such as 127.0.0.1:53 or [::1]:53"},
     {"--dmarc", true, set_regime, "9989 or 7489"},
     {"--json", false, [](options& o, std::string_view) { return o.json = true; }, ""},

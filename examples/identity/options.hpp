@@ -24,6 +24,7 @@ struct options {
   std::vector<gatepost::smtp::endpoint> servers;  // none: the system's
   gatepost::checks::dmarc::regime regime = gatepost::checks::dmarc::regime::rfc9989;
   request what;
+  fixed_time now;  // --now, which holds for all of a batch; also in `what`
 };
 
 options parse_command_line(int argc, const char* const* argv);

@@ -11,6 +11,9 @@
 
 namespace identity {
 
+// The time that was asked for; nothing: whatever it is then.
+using fixed_time = std::optional<std::chrono::system_clock::time_point>;
+
 struct request {
   request() = default;  // goes through coroutines, so no aggregate
 

@@ -7,6 +7,7 @@ import pathlib
 import socket
 import subprocess
 import threading
+import time
 
 import harness
 import servers
@@ -25,6 +26,8 @@ mx.example.test. A 192.0.2.1
 1.2.0.192.in-addr.arpa. PTR mx.example.test.
 _dmarc.example.test. TXT "v=DMARC1; p=quarantine; sp=reject"
 broken.test. TXT "v=spf1 a:%{x} -all"
+when.test. TXT "v=spf1 -all exp=t.when.test"
+t.when.test. TXT "%{t}"
 """
 
 MESSAGE = "From: Alice <alice@{}>\nTo: bob@example.net\nSubject: hello\n\nHello.\n"
@@ -212,17 +215,38 @@ class Batch(Test):
             self.assertEqual(found["spf"]["domain"], f"{name}.test")
             self.assertEqual(found["spf"]["result"], "none")
 
+    def test_the_time(self):
+        dns = servers.Nsd(self, ZONE)
+        asked = {"client_address": "192.0.2.1", "mail_from": "a@when.test"}
+        requests = [asked, asked | {"now": 1600000000}, asked | {"now": "1500000000"},
+                    asked | {"now": None}]
+        answers, status = self.batch(dns, requests, "--now", "1700000000")
+        self.assertEqual(status, 0)
+        self.assertEqual([found["spf"]["explanation"] for found in answers],
+                         ["1700000000", "1600000000", "1500000000", "1700000000"])
+        began = int(time.time())
+        answers, _ = self.batch(dns, [asked])
+        self.assertIn(int(answers[0]["spf"]["explanation"]), range(began, int(time.time()) + 1))
+
+    def test_without_a_client(self):
+        dns = servers.Nsd(self, ZONE)
+        answers, status = self.batch(dns, [{"client_address": "", "mail_from": "a@example.test"}])
+        self.assertEqual(status, 0)
+        self.assertEqual(answers[0]["spf"]["result"], "none")
+        self.assertEqual(answers[0]["dns"], [])
+
     def test_what_is_no_request(self):
         dns = servers.Nsd(self, ZONE)
         done = self.run_identity(
             "--batch", "--dns", f"127.0.0.1:{dns.port}",
             text='nonsense\n{"client_address": "x"}\n{"color": "red"}\n{"now": "x"}\n'
+                 '{"now": ""}\n{"now": -1}\n{"now": 1.5}\n{"now": true}\n{"helo": 1}\n'
                  '{"message": "/nonexistent"}\n{"client_address": "192.0.2.1", '
                  '"mail_from": "a@example.test"}\n')
         answers = [json.loads(line) for line in done.stdout.splitlines()]
         self.assertEqual(done.returncode, 1)
-        self.assertEqual(["error" in a for a in answers], [True] * 5 + [False])
-        self.assertEqual(answers[5]["spf"]["result"], "pass")
+        self.assertEqual(["error" in a for a in answers], [True] * 10 + [False])
+        self.assertEqual(answers[10]["spf"]["result"], "pass")
 
 
 class Suites(Test):
