@@ -12,8 +12,10 @@
 #ifndef GATEPOST_SMTP_DNS_MESSAGE_HPP
 #define GATEPOST_SMTP_DNS_MESSAGE_HPP
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -112,10 +114,29 @@ struct response_options {
 using any_answer =
     std::variant<answer<ip_address>, answer<mx_record>, answer<std::string>, answer<tlsa_record>>;
 
+// Aliases that lead to a name of which the message says nothing: no record, no SOA, and not that it
+// does not exist. Whoever asked has to go on with that name (RFC 1034 §5.3.3 step 4c).
+struct open_alias {
+  std::string target;
+  std::size_t aliases = 0;  // CNAME records up to there
+  std::chrono::seconds ttl{0};
+  bool authenticated = false;
+};
+
+// What one message says.
+struct response {
+  any_answer said;                      // failure::referral where `open` is set
+  std::optional<open_alias> open = {};  // never where CNAME was asked for
+};
+
 // The response to the query with that question and id. CNAME records are followed within the
 // message (not where CNAME was asked for). The TTL is the least of all records used; a negative
 // answer's comes from its SOA (RFC 2308 §5), 0 where it has none. The alternative is that of the
 // question's type, failures included.
+GATEPOST_DECL response read_step(std::string_view message, const question& asked, std::uint16_t id,
+                                 const response_options& options = {});
+
+// The same for who does not go on.
 GATEPOST_DECL any_answer read_response(std::string_view message, const question& asked,
                                        std::uint16_t id, const response_options& options = {});
 

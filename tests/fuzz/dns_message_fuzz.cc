@@ -77,6 +77,11 @@ void check_response(std::string_view message) {
       const any_answer a = read_response(message, {name, type}, id_of(message), options);
       std::visit([&](const auto& x) { check_answer(x, options); }, a);
       check_names(a, type);
+      const response step = read_step(message, {name, type}, id_of(message), options);
+      if (!step.open) continue;
+      FUZZ_CHECK(failure_of(step.said) == failure::referral && type != record_type::cname);
+      FUZZ_CHECK(is_text_of_a_name(step.open->target) && is_name(step.open->target));
+      FUZZ_CHECK(step.open->aliases > 0 && step.open->aliases <= options.aliases);
     }
     // The id decides.
     const auto other = static_cast<std::uint16_t>(id_of(message) ^ 1);

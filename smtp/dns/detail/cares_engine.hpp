@@ -27,9 +27,11 @@ namespace gatepost::smtp::dns::detail {
 
 // One open question, and all who wait for it. Lives as long as any of them.
 struct flight {
-  flight(asio::io_context& io, question q) : asked(std::move(q)), deadline(io) {}
+  flight(asio::io_context& io, question q) : asked(std::move(q)), at(asked), deadline(io) {}
 
   question asked;
+  question at;  // what the servers are asked now: `asked`, or what it is an alias of
+  std::optional<open_alias> behind;  // the aliases up to there
   std::optional<any_answer> result;
   std::vector<asio::steady_timer*> waiting;
   asio::steady_timer deadline;
@@ -86,6 +88,7 @@ class cares_engine : public std::enable_shared_from_this<cares_engine> {
   void start(const std::shared_ptr<flight>& f);
   void send(const std::shared_ptr<flight>& f);
   void take(const attempt& a, int status, const std::string& message);
+  void go_on(const attempt& a, open_alias open);
   void failed_with(const attempt& a, failure why);
   bool next_server(flight& f) const;
   cares_channel& channel_to(std::size_t server);

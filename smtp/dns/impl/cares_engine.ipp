@@ -11,6 +11,7 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <variant>
 
 #include "smtp/dns/detail/cares_engine.hpp"
 
@@ -35,6 +36,16 @@ struct cares_engine::attempt {
   std::size_t server = 0;
   std::uint16_t id = 0;
 };
+
+// An answer is no better than the aliases that led to it.
+inline void count_aliases(any_answer& a, const open_alias& behind) {
+  std::visit(
+      [&behind](auto& x) {
+        x.set_ttl(std::min(x.ttl(), behind.ttl));
+        x.set_authenticated(x.authenticated() && behind.authenticated);
+      },
+      a);
+}
 
 inline cares_options completed(cares_options o) {
   if (o.servers.empty()) o.servers = system_servers();
@@ -121,6 +132,7 @@ GATEPOST_DECL void cares_engine::start(const std::shared_ptr<flight>& f) {
 
 GATEPOST_DECL void cares_engine::finish(const std::shared_ptr<flight>& f, any_answer a) {
   if (f->result) return;
+  if (f->behind) count_aliases(a, *f->behind);
   if (status_of(a) == status::temporary_failure) ++counters_.failures;
   f->result = closed_ ? std::move(a)
                       : cache_.store(f->asked, std::move(a), std::chrono::steady_clock::now());
@@ -161,7 +173,7 @@ GATEPOST_DECL void cares_engine::send(const std::shared_ptr<flight>& f) {
   options.id = ids_.next();
   options.payload = f->payload;
   options.security = options_.security;
-  const auto query = encode_query(f->asked, options);
+  const auto query = encode_query(f->at, options);
   auto a = std::make_unique<attempt>(attempt{weak_from_this(), f, server, options.id});
   ++attempts_;
   ++counters_.queries;
@@ -209,10 +221,29 @@ GATEPOST_DECL void cares_engine::take(const attempt& a, int status, const std::s
   if (a.of->result) return;  // its time is over
   if (status != ARES_SUCCESS)
     return failed_with(a, status == ARES_ETIMEOUT ? failure::timeout : failure::unreachable);
-  any_answer answer = read_response(message, a.of->asked, a.id, options_.response);
-  const failure why = failure_of(answer);
+  response_options options = options_.response;
+  if (a.of->behind) options.aliases -= a.of->behind->aliases;
+  response read = read_step(message, a.of->at, a.id, options);
+  if (read.open) return go_on(a, *std::move(read.open));
+  const failure why = failure_of(read.said);
   if (why != failure::none) return failed_with(a, why);
-  finish(a.of, std::move(answer));
+  finish(a.of, std::move(read.said));
+}
+
+// RFC 1034 §5.3.3 step 4c: the question changes to the alias' target. Of the server that has just
+// answered, and of the others after it.
+GATEPOST_DECL void cares_engine::go_on(const attempt& a, open_alias open) {
+  flight& f = *a.of;
+  f.at.name = open.target;
+  if (f.behind) {
+    open.aliases += f.behind->aliases;
+    open.ttl = std::min(open.ttl, f.behind->ttl);
+    open.authenticated = open.authenticated && f.behind->authenticated;
+  }
+  f.behind = std::move(open);
+  f.turn = a.server;
+  f.gave_up.assign(f.gave_up.size(), false);
+  send(a.of);
 }
 
 GATEPOST_DECL void cares_engine::failed_with(const attempt& a, failure why) {

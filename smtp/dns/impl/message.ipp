@@ -103,15 +103,21 @@ class response_reader {
   answer<Record> take() {
     const std::uint16_t wanted = static_cast<std::uint16_t>(type_);
     std::vector<Record> records;
-    for (std::size_t aliases = 0;; ++aliases) {
+    for (;; ++aliases_) {
       if (const failure f = collect(wanted, records); f != failure::none)
         return answer<Record>::temporary_failure(f);
       if (!records.empty() || !alias_) break;
-      if (aliases == options_.aliases)
+      if (aliases_ == options_.aliases)
         return answer<Record>::temporary_failure(failure::cname_chain);
       if (!follow()) return answer<Record>::temporary_failure(failure::malformed);
     }
     return conclude(std::move(records));
+  }
+
+  // After take().
+  std::optional<open_alias> open_end() const {
+    if (!open_) return std::nullopt;
+    return open_alias{to_text(name_), aliases_, std::chrono::seconds(ttl_), is_authentic()};
   }
 
  private:
@@ -189,6 +195,9 @@ class response_reader {
     if (!records.empty())
       return marked(answer<Record>::found(std::move(records), std::chrono::seconds(ttl_)));
     const auto ttl = negative_ttl();
+    // The root has no records that anybody asks for.
+    open_ = ttl && aliases_ > 0 && !absent && !has_soa_ && !name_.is_root();
+    if (open_) return answer<Record>::temporary_failure(failure::referral);
     if (!ttl) return answer<Record>::temporary_failure(negative_failure_);
     const std::chrono::seconds keep(std::min(ttl_, *ttl));
     return marked(absent ? answer<Record>::no_such_name(keep) : answer<Record>::no_data(keep));
@@ -205,6 +214,7 @@ class response_reader {
       if (r.klass != class_in) continue;
       has_ns = has_ns || r.type == type_ns;
       if (r.type != type_soa || !is_within(name_, r.owner)) continue;
+      has_soa_ = true;
       const auto minimum = soa_minimum(r);
       negative_failure_ = failure::malformed;
       if (!minimum) return std::nullopt;
@@ -228,9 +238,12 @@ class response_reader {
 
   template <class Record>
   answer<Record> marked(answer<Record> a) const {
-    const bool says_so = (header_.flags & flag_authentic) != 0;
-    a.set_authenticated(says_so && options_.ad == ad_bit::trusted);
+    a.set_authenticated(is_authentic());
     return a;
+  }
+
+  bool is_authentic() const {
+    return (header_.flags & flag_authentic) != 0 && options_.ad == ad_bit::trusted;
   }
 
   std::string_view message_;
@@ -242,7 +255,10 @@ class response_reader {
   std::uint32_t ttl_ = 0x7fffffff;
   std::size_t answers_ = 0;
   std::size_t authority_ = 0;
+  std::size_t aliases_ = 0;
   failure negative_failure_ = failure::none;
+  bool has_soa_ = false;
+  bool open_ = false;
 };
 
 // Calls f with a null pointer to the record of that type.
@@ -324,13 +340,20 @@ GATEPOST_DECL any_answer no_such_name(record_type type) {
   });
 }
 
+GATEPOST_DECL response read_step(std::string_view message, const question& asked, std::uint16_t id,
+                                 const response_options& options) {
+  detail::response_reader reader(message, options);
+  if (const failure f = reader.open(asked, id); f != failure::none) return {failed(asked.type, f)};
+  response out{detail::by_type(asked.type, [&reader]<class Record>(Record*) {
+    return any_answer(reader.template take<Record>());
+  })};
+  out.open = reader.open_end();
+  return out;
+}
+
 GATEPOST_DECL any_answer read_response(std::string_view message, const question& asked,
                                        std::uint16_t id, const response_options& options) {
-  detail::response_reader reader(message, options);
-  if (const failure f = reader.open(asked, id); f != failure::none) return failed(asked.type, f);
-  return detail::by_type(asked.type, [&reader]<class Record>(Record*) {
-    return any_answer(reader.template take<Record>());
-  });
+  return read_step(message, asked, id, options).said;
 }
 
 }  // namespace gatepost::smtp::dns

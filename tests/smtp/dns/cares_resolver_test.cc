@@ -304,6 +304,89 @@ TEST_F(dns_cares_resolver, malformed_answers) {
   }
 }
 
+// A server that tells one alias at a time, and not what is behind it.
+replies one_alias(const request& r, const std::string& target, std::uint32_t ttl = 300) {
+  return {to(r).alias(r.asked.asked.name, target, ttl).text()};
+}
+
+TEST_F(dns_cares_resolver, goes_on_with_what_an_alias_stands_for) {  // RFC 1034 §5.3.3 step 4c
+  std::vector<std::string> asked;
+  name_server server(io_, [&asked](const request& r) {
+    asked.push_back(r.asked.asked.name);
+    if (asked.back() == "a.test") return one_alias(r, "b.test", 200);
+    if (asked.back() == "b.test") return one_alias(r, "c.test", 100);
+    if (asked.back() == "empty.test") return one_alias(r, "nothing.test");
+    if (asked.back() == "gone.test") return one_alias(r, "none.test", 30);
+    if (asked.back() == "none.test")
+      return replies{to(r, dns_response | dns_nxdomain).soa("test", 60, 60).text()};
+    if (asked.back() == "nothing.test") return replies{to(r).soa("test", 60, 60).text()};
+    return good(r);
+  });
+  cares_resolver resolver(io_, options_for(server));
+  const auto found = ask(resolver, "a.test");
+  ASSERT_TRUE(found.has_records()) << found.reason();
+  EXPECT_EQ(found.records().front().text(), "192.0.2.1");
+  EXPECT_EQ(found.ttl(), 100s);
+  EXPECT_EQ(asked, (std::vector<std::string>{"a.test", "b.test", "c.test"}));
+  EXPECT_TRUE(ask(resolver, "a.test").has_records());
+  EXPECT_EQ(asked.size(), 3u) << "from the cache";
+  EXPECT_EQ(ask(resolver, "empty.test").status(), status::no_data);
+  const auto gone = ask(resolver, "gone.test");
+  EXPECT_EQ(gone.status(), status::no_such_name);
+  EXPECT_EQ(gone.ttl(), 30s);
+  EXPECT_EQ(resolver.counters().failures, 0u);
+}
+
+TEST_F(dns_cares_resolver, aliases_that_come_one_by_one_are_bounded) {
+  name_server server(io_, [](const request& r) {
+    const std::string& name = r.asked.asked.name;  // "n7.test"
+    if (name == "loop1.test") return one_alias(r, "loop2.test");
+    if (name == "loop2.test") return one_alias(r, "loop1.test");
+    const int n = std::stoi(name.substr(1));
+    return n == 0 ? good(r) : one_alias(r, "n" + std::to_string(n - 1) + ".test");
+  });
+  cares_resolver resolver(io_, options_for(server));
+  EXPECT_TRUE(ask(resolver, "n8.test").has_records());
+  EXPECT_EQ(server.asked(), 9);
+  EXPECT_EQ(ask(resolver, "n9.test").failure(), failure::cname_chain);
+  EXPECT_EQ(server.asked(), 18);
+  EXPECT_EQ(ask(resolver, "loop1.test").failure(), failure::cname_chain);
+  EXPECT_EQ(server.asked(), 27);
+}
+
+TEST_F(dns_cares_resolver, every_step_of_a_chain_has_to_be_validated) {
+  std::string bare = "b.test";  // this step is not
+  name_server server(io_, [&bare](const request& r) {
+    const std::string& name = r.asked.asked.name;
+    const bool marked = !name.starts_with(bare);
+    const auto flags = static_cast<std::uint16_t>(dns_response | (marked ? dns_ad : 0));
+    if (name == "b.test")
+      return replies{to(r, flags).answer(name, record_type::a, 300, v4()).text()};
+    return replies{to(r, flags).alias(name, "b.test").text()};
+  });
+  cares_options options = options_for(server);
+  options.response.ad = ad_bit::trusted;
+  cares_resolver resolver(io_, options);
+  EXPECT_FALSE(ask(resolver, "a1.test").authenticated());
+  bare = "a2";
+  EXPECT_FALSE(ask(resolver, "a2.test").authenticated());
+  EXPECT_TRUE(ask(resolver, "a3.test").authenticated());
+}
+
+TEST_F(dns_cares_resolver, a_server_that_has_no_target_is_passed_over) {
+  name_server bad(io_, [](const request& r) {
+    return r.asked.asked.name == "a.test" ? one_alias(r, "b.test") : code(r, 2);
+  });
+  name_server other(io_, good);
+  cares_options options = options_for(bad);
+  options.servers.push_back(other.where());
+  cares_resolver resolver(io_, options);
+  EXPECT_TRUE(ask(resolver, "a.test").has_records());
+  EXPECT_EQ(bad.asked(), 2);
+  EXPECT_EQ(other.asked(), 1);
+  EXPECT_EQ(other.last().asked.name, "b.test");
+}
+
 TEST_F(dns_cares_resolver, a_loop_of_aliases) {
   name_server server(io_, [](const request& r) -> replies {
     return {to(r).alias("www.example.test", "a.test").alias("a.test", "www.example.test").text()};

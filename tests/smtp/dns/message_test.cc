@@ -245,6 +245,38 @@ TEST(dns_response, loops_of_aliases_end) {
             failure::cname_chain);
 }
 
+TEST(dns_response, an_alias_without_its_target) {  // RFC 1034 §5.3.3 step 4c
+  const auto step = [](const dns_message& m, const question& asked = asks_a) {
+    return read_step(m.text(), asked, id);
+  };
+  const auto dangles = dns_message(id, asks_a)
+                           .alias("www.example.test", "a.test", 100)
+                           .alias("a.test", "b.other.test", 50);
+  const response open = step(dangles);
+  ASSERT_TRUE(open.open);
+  EXPECT_EQ(open.open->target, "b.other.test");
+  EXPECT_EQ(open.open->aliases, 2u);
+  EXPECT_EQ(open.open->ttl, 50s);
+  EXPECT_FALSE(open.open->authenticated);
+  EXPECT_EQ(failure_of(open.said), failure::referral);
+  EXPECT_EQ(read(dangles).failure(), failure::referral);
+  // The SOA of a zone that the target is not in says nothing of it.
+  auto elsewhere = dangles;
+  EXPECT_TRUE(step(elsewhere.soa("example.test", 60, 60)).open);
+
+  auto empty = dangles;
+  EXPECT_FALSE(step(empty.soa("other.test", 60, 60)).open);
+  auto gone = dangles;
+  EXPECT_FALSE(step(gone.flags(dns_response | dns_nxdomain)).open);
+  EXPECT_EQ(read(gone).status(), status::no_such_name);
+  EXPECT_FALSE(step(dns_message(id, asks_a)).open) << "no alias";
+  const auto to_root = dns_message(id, asks_a).alias("www.example.test", "");
+  EXPECT_FALSE(step(to_root).open);
+  EXPECT_EQ(read(to_root).status(), status::no_data);
+  const question cname{"www.example.test", record_type::cname};
+  EXPECT_FALSE(step(dns_message(id, cname).alias("www.example.test", "a.test"), cname).open);
+}
+
 TEST(dns_response, the_code_tells_of_the_end_of_the_chain) {  // RFC 6604 §3
   const auto gone = read(dns_message(id, asks_a, dns_response | dns_nxdomain)
                              .alias("www.example.test", "gone.other.test", 20)
