@@ -5,11 +5,16 @@
 // cache is full, by count or by octets. With `stale` set, an answer that has run out is kept so
 // much longer, and given where no new one can be had (RFC 8767). One thread; entries are found by
 // smtp::seeded_hash, since strangers choose the names.
+//
+// That a name does not exist holds for all types (RFC 2308 §5, RFC 8020), until another answer
+// tells of it. Not for CNAME, in either way: a name that is an alias of none is told to not exist
+// (RFC 6604 §3), and has that CNAME.
 #ifndef GATEPOST_SMTP_DNS_CACHE_HPP
 #define GATEPOST_SMTP_DNS_CACHE_HPP
 
 #include <absl/container/flat_hash_map.h>
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -96,10 +101,14 @@ class cache {
   };
   using place = std::list<entry>::iterator;
 
+  entry* use(std::string_view key);
+  static std::array<entry*, 2> newest_first(entry* a, entry* b);
+  any_answer valid_answer(const entry& e, time_point now);
   std::chrono::seconds clamped(const any_answer& a) const;
   void keep(std::string key, any_answer answer, time_point now, std::chrono::seconds ttl);
   any_answer store_failure(std::string key, record_type type, any_answer answer, time_point now);
-  any_answer stale_answer(const entry& e);
+  any_answer stale_answer(const entry& e, record_type type);
+  void forget(std::string_view key);
   bool may_serve_stale(const entry& e, time_point now) const;
   void put(entry e);
   void drop(place p);

@@ -39,6 +39,25 @@ inline bool is_definite(const any_answer& a) {
   return std::visit([](const auto& x) { return x.is_definite(); }, a);
 }
 
+// The key of a name that does not exist, from that of any question about it: type 0 is none (RFC
+// 6895 §3.1). Empty: it says nothing of this type.
+inline std::string absence_key_of(std::string key) {
+  const auto cname = static_cast<std::uint16_t>(record_type::cname);
+  if (key[0] == 0 && static_cast<unsigned char>(key[1]) == cname) return {};
+  key[0] = key[1] = 0;
+  return key;
+}
+
+// What is known of a name's absence, as an answer of that type.
+inline any_answer as_type(record_type type, const any_answer& a) {
+  if (status_of(a) != status::no_such_name) return a;
+  any_answer out = no_such_name(type);
+  const bool validated = std::visit([](const auto& x) { return x.authenticated(); }, a);
+  std::visit([=](auto& x) { x.set_authenticated(validated); }, out);
+  set_ttl(out, ttl_of(a));
+  return out;
+}
+
 // What is left of the time until `until`, in whole seconds, rounded up.
 inline std::chrono::seconds left(cache::time_point until, cache::time_point now) {
   return std::chrono::ceil<std::chrono::seconds>(until - now);
@@ -59,34 +78,56 @@ GATEPOST_DECL std::string cache::key_of(const question& asked) {
 }
 
 GATEPOST_DECL std::optional<any_answer> cache::find(const question& asked, time_point now) {
-  const std::string key = key_of(asked);
-  const auto found = index_.find(key);
-  if (found == index_.end()) return std::nullopt;
-  entries_.splice(entries_.begin(), entries_, found->second);
-  const entry& e = *found->second;
-  if (now < e.until) {
-    const bool positive = status_of(e.answer) == status::found;
-    ++(positive ? counters_.hits : counters_.negative_hits);
-    any_answer known = e.answer;
-    detail::set_ttl(known, detail::left(e.until, now));
-    return known;
-  }
-  if (now < e.retry) {
-    if (may_serve_stale(e, now)) return stale_answer(e);
+  std::string key = key_of(asked);
+  entry* own = use(key);
+  if (own != nullptr && now < own->until) return valid_answer(*own, now);
+  entry* absent = use(detail::absence_key_of(std::move(key)));
+  if (absent != nullptr && now < absent->until)
+    return detail::as_type(asked.type, valid_answer(*absent, now));
+  for (entry* e : newest_first(own, absent)) {
+    if (e == nullptr || now >= e->retry) continue;
+    if (may_serve_stale(*e, now)) return stale_answer(*e, asked.type);
     ++counters_.failure_hits;
-    return failed(asked.type, e.why);
+    return failed(asked.type, e->why);
   }
-  if (!may_serve_stale(e, now)) drop(found->second);
+  for (entry* e : {own, absent})
+    if (e != nullptr && !may_serve_stale(*e, now)) forget(e->key);
   return std::nullopt;
+}
+
+// nullptr: there is none.
+GATEPOST_DECL cache::entry* cache::use(std::string_view key) {
+  const auto found = index_.find(key);
+  if (found == index_.end()) return nullptr;
+  entries_.splice(entries_.begin(), entries_, found->second);
+  return &*found->second;
+}
+
+GATEPOST_DECL std::array<cache::entry*, 2> cache::newest_first(entry* a, entry* b) {
+  const bool swapped = a != nullptr && b != nullptr && a->until < b->until;
+  return swapped ? std::array{b, a} : std::array{a, b};
+}
+
+GATEPOST_DECL any_answer cache::valid_answer(const entry& e, time_point now) {
+  const bool positive = status_of(e.answer) == status::found;
+  ++(positive ? counters_.hits : counters_.negative_hits);
+  any_answer known = e.answer;
+  detail::set_ttl(known, detail::left(e.until, now));
+  return known;
 }
 
 GATEPOST_DECL any_answer cache::store(const question& asked, any_answer answer, time_point now) {
   std::string key = key_of(asked);
+  std::string absence = detail::absence_key_of(key);
   if (!detail::is_definite(answer))
     return store_failure(std::move(key), asked.type, std::move(answer), now);
   const std::chrono::seconds ttl = clamped(answer);
   detail::set_ttl(answer, ttl);
-  keep(std::move(key), answer, now, ttl);
+  // What was known before is not true any more, also where the new answer is for now only.
+  forget(key);
+  forget(absence);
+  const bool absent = status_of(answer) == status::no_such_name && !absence.empty();
+  if (ttl.count() > 0) keep(absent ? std::move(absence) : std::move(key), answer, now, ttl);
   return answer;
 }
 
@@ -105,9 +146,6 @@ GATEPOST_DECL std::chrono::seconds cache::clamped(const any_answer& a) const {
 
 GATEPOST_DECL void cache::keep(std::string key, any_answer answer, time_point now,
                                std::chrono::seconds ttl) {
-  // What was known before is not true any more, also where the new answer is for now only.
-  if (const auto old = index_.find(key); old != index_.end()) drop(old->second);
-  if (ttl.count() <= 0) return;
   entry e;
   e.key = std::move(key);
   e.answer = std::move(answer);
@@ -120,15 +158,13 @@ GATEPOST_DECL void cache::keep(std::string key, any_answer answer, time_point no
 GATEPOST_DECL any_answer cache::store_failure(std::string key, record_type type, any_answer answer,
                                               time_point now) {
   const failure why = failure_of(answer);
-  if (const auto known = index_.find(key); known != index_.end()) {
-    entry& e = *known->second;
-    if (may_serve_stale(e, now)) {
-      e.why = why;
-      e.retry = now + options_.stale_ttl;
-      return stale_answer(e);
-    }
-    drop(known->second);
+  for (entry* e : newest_first(use(key), use(detail::absence_key_of(key)))) {
+    if (e == nullptr || !may_serve_stale(*e, now)) continue;
+    e->why = why;
+    e->retry = now + options_.stale_ttl;
+    return stale_answer(*e, type);
   }
+  forget(key);
   if (options_.failure_ttl.count() <= 0) return answer;
   entry e;
   e.key = std::move(key);
@@ -147,9 +183,9 @@ GATEPOST_DECL bool cache::may_serve_stale(const entry& e, time_point now) const 
   return detail::is_definite(e.answer) && !validated && now < e.until + options_.stale;
 }
 
-GATEPOST_DECL any_answer cache::stale_answer(const entry& e) {
+GATEPOST_DECL any_answer cache::stale_answer(const entry& e, record_type type) {
   ++counters_.stale;
-  any_answer old = e.answer;
+  any_answer old = detail::as_type(type, e.answer);
   detail::set_ttl(old, options_.stale_ttl);
   return old;
 }
@@ -163,6 +199,10 @@ GATEPOST_DECL void cache::put(entry e) {
   entries_.push_front(std::move(e));
   index_.emplace(entries_.front().key, entries_.begin());
   make_room();
+}
+
+GATEPOST_DECL void cache::forget(std::string_view key) {
+  if (const auto known = index_.find(key); known != index_.end()) drop(known->second);
 }
 
 GATEPOST_DECL void cache::drop(place p) {

@@ -67,6 +67,85 @@ TEST(dns_cache, negative_answers) {
   EXPECT_EQ(known(c, start), "unknown");
 }
 
+TEST(dns_cache, no_such_name_holds_for_all_types) {  // RFC 2308 §5, RFC 8020
+  cache c;
+  const question a{"Gone.test.", record_type::a};
+  const question mx{"gone.test", record_type::mx};
+  auto gone = answer<ip_address>::no_such_name(60s);
+  gone.set_authenticated(true);
+  c.store(a, gone, start);
+  EXPECT_EQ(c.size(), 1u);
+  const auto by_mx = c.find(mx, start + 20s);
+  ASSERT_TRUE(by_mx);
+  const auto& found = std::get<answer<mx_record>>(*by_mx);
+  EXPECT_EQ(found.status(), status::no_such_name);
+  EXPECT_EQ(found.ttl(), 40s);
+  EXPECT_TRUE(found.authenticated());
+  EXPECT_EQ(known(c, start + 59s, {"gone.test", record_type::txt}), "no such name");
+  EXPECT_TRUE(c.find(a, start + 59s));
+  EXPECT_EQ(c.counters().negative_hits, 3u);
+  EXPECT_EQ(known(c, start, {"sub.gone.test", record_type::txt}), "unknown");
+  // The name may be an alias of one that does not exist (RFC 6604 §3).
+  EXPECT_FALSE(c.find({"gone.test", record_type::cname}, start));
+  EXPECT_FALSE(c.find(mx, start + 60s));
+  EXPECT_EQ(c.size(), 0u);
+}
+
+TEST(dns_cache, a_name_that_comes_into_being) {
+  cache c;
+  const question a{"example.test", record_type::a};
+  c.store(a, answer<ip_address>::no_such_name(60s), start);
+  c.store(asks, text("x", 10s), start + 1s);
+  EXPECT_EQ(known(c, start + 1s), "x");
+  EXPECT_FALSE(c.find(a, start + 1s)) << "it exists, and what A says is to be asked";
+  c.store(a, answer<ip_address>::no_such_name(60s), start + 2s);
+  c.store({"example.test", record_type::tlsa}, answer<tlsa_record>::no_data(5s), start + 3s);
+  EXPECT_FALSE(c.find(a, start + 3s)) << "no data is of a name that exists, too";
+  // What was found before it went serves for its time, and then it is gone.
+  c.store(a, answer<ip_address>::no_such_name(60s), start + 4s);
+  EXPECT_EQ(known(c, start + 10s), "x");
+  EXPECT_EQ(known(c, start + 11s), "no such name");
+  // One for now only takes it away.
+  c.store(a, answer<ip_address>::no_such_name(0s), start + 12s);
+  EXPECT_EQ(known(c, start + 12s), "unknown");
+  // A CNAME tells of itself alone.
+  c.store({"example.test", record_type::cname}, answer<std::string>::no_such_name(60s), start);
+  EXPECT_EQ(known(c, start), "unknown");
+  EXPECT_EQ(known(c, start, {"example.test", record_type::cname}), "no such name");
+}
+
+TEST(dns_cache, names_that_do_not_exist_are_bounded) {
+  cache_options options;
+  options.entries = 10;
+  cache c(options);
+  for (int i = 0; i < 100; ++i) {
+    for (const auto type : {record_type::txt, record_type::ptr})
+      c.store({"n" + std::to_string(i), type}, answer<std::string>::no_such_name(60s), start);
+  }
+  EXPECT_EQ(c.size(), 10u);
+  EXPECT_EQ(known(c, start, {"n90", record_type::txt}), "no such name");
+  EXPECT_EQ(known(c, start, {"n89", record_type::txt}), "unknown");
+}
+
+TEST(dns_cache, a_failure_takes_no_absence_away) {
+  cache_options options;
+  options.stale = 1h;
+  cache c(options);
+  c.store({"example.test", record_type::ptr}, answer<std::string>::no_such_name(60s), start);
+  EXPECT_EQ(known(c, start + 61s), "unknown");
+  EXPECT_EQ(as_text(c.store(asks, fails(), start + 61s)).status(), status::no_such_name);
+  EXPECT_EQ(known(c, start + 62s), "no such name");
+  // Of two that have run out the newer one serves.
+  c.store(asks, text("old", 60s), start + 100s);
+  c.store({"example.test", record_type::ptr}, answer<std::string>::no_such_name(600s),
+          start + 101s);
+  EXPECT_EQ(as_text(c.store(asks, fails(), start + 800s)).status(), status::no_such_name);
+  cache plain;
+  plain.store({"example.test", record_type::ptr}, answer<std::string>::no_such_name(60s), start);
+  EXPECT_EQ(as_text(plain.store(asks, fails(), start + 61s)).failure(), failure::timeout);
+  EXPECT_EQ(known(plain, start + 62s), "temporary failure");
+}
+
 TEST(dns_cache, limits_of_the_ttl) {
   cache_options options;
   options.min_ttl = 10s;

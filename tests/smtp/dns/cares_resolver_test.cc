@@ -136,6 +136,22 @@ TEST_F(dns_cares_resolver, known_is_what_needs_no_question) {
   EXPECT_EQ(counters.cache.misses, 1u);
 }
 
+TEST_F(dns_cares_resolver, a_name_that_does_not_exist_is_asked_once) {  // RFC 8020
+  name_server server(io_, [](const request& r) {
+    return replies{to(r, dns_response | dns_nxdomain).soa("test", 60, 60).text()};
+  });
+  cares_resolver resolver(io_, options_for(server));
+  EXPECT_EQ(ask(resolver, "gone.test").status(), status::no_such_name);
+  EXPECT_EQ(testing::run(io_, resolver.mx("Gone.test.")).status(), status::no_such_name);
+  const auto txt = resolver.known({"gone.test", record_type::txt});
+  ASSERT_TRUE(txt);
+  EXPECT_EQ(std::get<answer<std::string>>(*txt).status(), status::no_such_name);
+  EXPECT_EQ(server.asked(), 1);
+  // It may be an alias.
+  EXPECT_EQ(testing::run(io_, resolver.cname("gone.test")).status(), status::no_such_name);
+  EXPECT_EQ(server.asked(), 2);
+}
+
 TEST_F(dns_cares_resolver, every_type) {
   std::string asked;
   name_server server(io_, [&](const request& r) -> replies {
