@@ -2,8 +2,9 @@
 //
 // Reads RFC 5322 §3.4 with its obsolete forms, and what real mail has beyond it, with one aim: a
 // domain that some mail program may show as the author's is not missed. Comments, quoted strings,
-// groups, routes and display names do not hide a mailbox, nor does a comma in a name; what cannot
-// be read at all is `malformed`. Values only; no I/O.
+// groups, routes and display names do not hide a mailbox, nor does a comma in a name, a bracket
+// that is never closed, or a word beside the address; what is not as it should be is `malformed`.
+// Values only; no I/O.
 #ifndef GATEPOST_CHECKS_DMARC_AUTHOR_HPP
 #define GATEPOST_CHECKS_DMARC_AUTHOR_HPP
 
@@ -25,12 +26,17 @@ inline constexpr std::size_t max_authors = 100;
 struct authors {
   std::size_t fields = 0;     // From fields; RFC 5322 §3.6 wants exactly one
   std::size_t mailboxes = 0;  // at most max_authors
-  bool malformed = false;     // something there is no mailbox, or its domain no domain
+  // Something there is no mailbox, or its domain no domain, or stands where it should not.
+  bool malformed = false;
   // Each once, in A-labels and lower case, in the order of their coming.
   std::vector<std::string> domains = {};
 
-  // RFC 9989 §5.3.1: DMARC can be validated.
-  bool single() const { return domains.size() == 1 && fields == 1 && !malformed; }
+  // As RFC 5322 wants it, with one Author Domain.
+  bool single() const { return has_one_domain() && fields == 1 && !malformed; }
+
+  // There is one Author Domain, however odd the rest is: DMARC can be validated (RFC 9989 §5.3.1),
+  // and has to be, or a slip in the display name would switch it off.
+  bool has_one_domain() const { return domains.size() == 1; }
 };
 
 // Of a header's fields.

@@ -39,10 +39,13 @@ enum class treatment : std::uint8_t {
   mark,  // goes through, with the tag, the score and the result in Authentication-Results
 };
 
-// What is done where no policy can be found, because there is not exactly one Author Domain
-// (RFC 9989 §5.3.1, §11.5).
+// What is done where the From field is not one with one author's domain (RFC 9989 §5.3.1, §11.5).
 enum class odd_from : std::uint8_t {
-  ignore,         // DMARC says nothing
+  // What has one Author Domain all the same, such as "x@y.example <a@example.com>", is evaluated as
+  // if it were written well. Several domains: by RFC 9989 DMARC says nothing; by RFC 7489 §6.6.1
+  // each of them is evaluated, and the strictest failure counts. No domain, or more of them than
+  // `authors`: DMARC says nothing.
+  ignore,
   refuse,         // 550
   evaluate_each,  // several domains: each of them, and the strictest failure counts. Otherwise 550
 };
@@ -74,7 +77,7 @@ struct check_options {
   bool defer_on_temperror = false;
 
   odd_from on_odd_from = odd_from::ignore;
-  // For evaluate_each; more domains are treated as by `refuse` (RFC 9989 §11.5).
+  // Where each is evaluated: more domains than these are not (RFC 9989 §11.5).
   std::size_t authors = 4;
 
   // Not looked at at all, like clients that have authenticated.
@@ -126,7 +129,7 @@ class check final : public checks::check {
   };
 
   bool looks_at(const smtp::session_facts& facts) const;
-  bool is_odd(const authors& who) const;
+  bool evaluates(const authors& who) const;
   std::shared_ptr<work> begin(context& ctx) const;
   evaluation_options options_for(const context& ctx) const;
   std::optional<question> look_up_known(evaluator& e) const;

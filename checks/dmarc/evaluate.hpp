@@ -132,6 +132,10 @@ struct evaluation {
                                  dmarc::policy instead = policy::none);
 };
 
+// How bad an outcome is. Where a message has several authors the worst one counts, of failures the
+// one with the strictest disposition (RFC 7489 §6.6.1).
+GATEPOST_DECL int severity(const evaluation& e);
+
 struct question {
   enum class kind : std::uint8_t { txt, existence };
 

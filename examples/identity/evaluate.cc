@@ -3,16 +3,19 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/this_coro.hpp>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "checks/arc/lookup.hpp"
 #include "checks/detail/errand.hpp"
 #include "checks/dkim/lookup.hpp"
 #include "checks/dmarc/author.hpp"
+#include "checks/dmarc/check.hpp"
 #include "checks/dmarc/gather.hpp"
 #include "checks/spf/resolve.hpp"
 #include "examples/identity/message.hpp"
@@ -137,22 +140,38 @@ asio::awaitable<void> answer_all(dns::resolver& resolver, dmarc::evaluator& by) 
   }
 }
 
-asio::awaitable<void> evaluate_dmarc(dns::resolver& resolver, std::string_view message,
-                                     const rules& by, findings& into) {
+// The domains that are evaluated, as dmarc::check does it by default; none: DMARC says nothing.
+std::vector<std::string> authors_of(std::string_view message, const rules& by) {
   const auto fields = smtp::read_header(message);
-  const dmarc::authors who = fields ? dmarc::read_authors(fields->fields) : dmarc::authors();
-  if (!who.single()) {
-    into.dmarc.reason = "there is no From field with one domain";
-    co_return;
-  }
+  dmarc::authors who = fields ? dmarc::read_authors(fields->fields) : dmarc::authors();
+  const std::size_t most =
+      by.regime == dmarc::regime::rfc7489 ? dmarc::check_options().authors : std::size_t{1};
+  if (who.domains.size() > most) return {};
+  return std::move(who.domains);
+}
+
+asio::awaitable<void> evaluate_author(dns::resolver& resolver, const std::string& domain,
+                                      const rules& by, const findings& found,
+                                      dmarc::evaluation& into) {
   dmarc::evaluation_options options;
   options.regime = by.regime;
   options.suffixes = by.suffixes;
-  dmarc::evaluator evaluator(who.domains.front(), options);
+  dmarc::evaluator evaluator(domain, options);
   co_await answer_all(resolver, evaluator);
-  evaluator.judge(identifiers_of(into));
+  evaluator.judge(identifiers_of(found));
   co_await answer_all(resolver, evaluator);
-  into.dmarc = evaluator.outcome();
+  into = evaluator.outcome();
+}
+
+asio::awaitable<void> evaluate_dmarc(dns::resolver& resolver, std::string_view message,
+                                     const rules& by, findings& into) {
+  const std::vector<std::string> authors = authors_of(message, by);
+  if (authors.empty()) into.dmarc.reason = "there is no From field with one domain";
+  for (std::size_t i = 0; i < authors.size(); ++i) {
+    dmarc::evaluation one;
+    co_await evaluate_author(resolver, authors[i], by, into, one);
+    if (i == 0 || dmarc::severity(one) > dmarc::severity(into.dmarc)) into.dmarc = std::move(one);
+  }
 }
 
 }  // namespace

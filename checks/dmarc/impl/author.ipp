@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "checks/dmarc/author.hpp"
 #include "checks/dmarc/tree_walk.hpp"
@@ -83,7 +84,9 @@ class from_reader {
       inside.erase(0, route + 1);
     angle_ = true;
     add(inside);
-    check_display_name(domain_of(inside));
+    const auto domain = domain_of(inside);
+    check_display_name(domain);
+    if (!domain) add_words(plain_);  // "a@shown.example <>"
     plain_.clear();
   }
 
@@ -117,21 +120,33 @@ class from_reader {
       return;
     }
     ++out_.mailboxes;
-    const auto domain = domain_of(address);
-    if (!domain) {
-      out_.malformed = true;
-      return;
-    }
-    if (std::find(out_.domains.begin(), out_.domains.end(), *domain) == out_.domains.end())
-      out_.domains.push_back(*domain);
+    if (const auto domain = domain_of(address)) return add_domain(*domain);
+    out_.malformed = true;
+    add_words(address);
+  }
+
+  // What has other words beside it is shown all the same.
+  void add_words(std::string_view text) {
+    for (const std::string& word : words_of(text))
+      if (const auto domain = domain_of_word(word)) add_domain(*domain);
+  }
+
+  void add_domain(const std::string& domain) {
+    if (std::find(out_.domains.begin(), out_.domains.end(), domain) == out_.domains.end())
+      out_.domains.push_back(domain);
   }
 
   static std::optional<std::string> domain_of(std::string_view address) {
-    std::string bare = without_blanks(address);
+    const std::vector<std::string> words = words_of(address);
+    if (words.size() != 1) return std::nullopt;
+    return domain_of_word(words.front());
+  }
+
+  static std::optional<std::string> domain_of_word(std::string_view bare) {
     const auto sign = bare.find('@');
     if (sign == bare.npos || sign == 0 || bare.find('@', sign + 1) != bare.npos)
       return std::nullopt;
-    const std::string_view domain = std::string_view(bare).substr(sign + 1);
+    const std::string_view domain = bare.substr(sign + 1);
     // A literal, for one, is no domain name, and DMARC has nothing to say of it.
     if (!std::all_of(domain.begin(), domain.end(), is_domain_octet)) return std::nullopt;
     return canonical_name(domain);
@@ -142,10 +157,10 @@ class from_reader {
            c == '_' || c == '.' || !smtp::is_ascii(c);
   }
 
-  // Blanks and comments may stand around the '@' and the dots, and nowhere else.
-  static std::string without_blanks(std::string_view text) {
-    std::string out;
-    bool gap = false;
+  // Blanks and comments may stand around the '@' and the dots; elsewhere they part words.
+  static std::vector<std::string> words_of(std::string_view text) {
+    std::vector<std::string> out;
+    bool gap = true;
     std::size_t depth = 0;
     for (const char c : text) {
       if (c == '(') ++depth;
@@ -156,9 +171,9 @@ class from_reader {
         continue;
       }
       const bool joins = c == '.' || c == '@';
-      const bool joined = out.empty() || out.back() == '.' || out.back() == '@';
-      if (gap && !joins && !joined) return {};  // two words: no addr-spec
-      out += c;
+      const bool joined = !out.empty() && (out.back().back() == '.' || out.back().back() == '@');
+      if (out.empty() || (gap && !joins && !joined)) out.emplace_back();
+      out.back() += c;
       gap = false;
     }
     return out;

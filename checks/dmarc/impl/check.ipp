@@ -28,18 +28,6 @@ inline unsigned sample_of(const smtp::session_facts& facts) {
   return static_cast<unsigned>((h ^ h >> 32) % 100);
 }
 
-// How bad an outcome is, where a message has several authors.
-inline int severity(const evaluation& e) {
-  switch (e.result) {
-    case result::fail: return 3 + static_cast<int>(e.disposition);
-    case result::temperror:
-    case result::permerror: return 2;
-    case result::none: return 1;
-    case result::pass: return 0;
-  }
-  return 0;
-}
-
 inline auth_method method_of(const evaluation& e) {
   auth_method m{.method = "dmarc", .result = std::string(to_string(e.result))};
   m.reason = e.reason;
@@ -76,11 +64,16 @@ GATEPOST_DECL bool check::looks_at(const smtp::session_facts& facts) const {
   return !facts.has_client_address() || !options_.exempt.contains(facts.client.address);
 }
 
-GATEPOST_DECL bool check::is_odd(const authors& who) const {
-  if (who.single()) return false;
-  const bool each = options_.on_odd_from == odd_from::evaluate_each && who.fields == 1 &&
-                    !who.malformed && !who.domains.empty();
-  return !each || who.domains.size() > options_.authors;
+// Each of the domains; false: none of them.
+GATEPOST_DECL bool check::evaluates(const authors& who) const {
+  if (who.single()) return true;
+  if (who.domains.empty() || who.domains.size() > options_.authors) return false;
+  switch (options_.on_odd_from) {
+    case odd_from::ignore: return who.has_one_domain() || options_.regime == regime::rfc7489;
+    case odd_from::evaluate_each: return who.fields == 1 && !who.malformed;
+    case odd_from::refuse: break;
+  }
+  return false;
 }
 
 GATEPOST_DECL evaluation_options check::options_for(const context& ctx) const {
@@ -94,7 +87,7 @@ GATEPOST_DECL evaluation_options check::options_for(const context& ctx) const {
 GATEPOST_DECL std::shared_ptr<check::work> check::begin(context& ctx) const {
   auto w = std::make_shared<work>();
   if (const auto& fields = ctx.fields()) w->who = read_authors(fields->fields);
-  if (is_odd(w->who)) return w;
+  if (!evaluates(w->who)) return w;
   for (const std::string& domain : w->who.domains)
     w->each.push_back(std::make_shared<evaluator>(domain, options_for(ctx)));
   return w;
@@ -173,17 +166,16 @@ GATEPOST_DECL asio::awaitable<verdict> check::on_message(context& ctx) {
   co_return judge(outcome);
 }
 
-// Of several authors the worst one speaks for the message (RFC 9989 §11.5).
+// Of several authors the worst one speaks for the message (RFC 9989 §11.5, RFC 7489 §6.6.1).
 GATEPOST_DECL evaluation check::strictest(const work& w) const {
   if (w.each.empty()) {
     evaluation none;
     none.reason = "no single Author Domain";
     return none;
   }
-  const auto worst =
-      std::max_element(w.each.begin(), w.each.end(), [](const auto& a, const auto& b) {
-        return detail::severity(a->outcome()) < detail::severity(b->outcome());
-      });
+  const auto worst = std::max_element(
+      w.each.begin(), w.each.end(),
+      [](const auto& a, const auto& b) { return severity(a->outcome()) < severity(b->outcome()); });
   return (*worst)->outcome();
 }
 

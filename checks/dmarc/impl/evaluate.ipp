@@ -60,6 +60,17 @@ GATEPOST_DECL void evaluation::override_by(override_type type, std::string comme
   overrides.push_back({type, std::move(comment)});
 }
 
+GATEPOST_DECL int severity(const evaluation& e) {
+  switch (e.result) {
+    case result::fail: return 3 + static_cast<int>(e.disposition);
+    case result::temperror:
+    case result::permerror: return 2;
+    case result::none: return 1;
+    case result::pass: return 0;
+  }
+  return 0;
+}
+
 GATEPOST_DECL evaluator::evaluator(std::string_view author_domain, evaluation_options options)
     : options_(options) {
   auto author = canonical_name(author_domain);

@@ -61,12 +61,16 @@ TEST(Author, NotSingle) {
       {"<>", {}},
       {"Undisclosed:;", {}},
       {"a@example.com, b@example.net", {"example.com", "example.net"}},
-      {"a@example.com b@example.net", {}},
+      {"a@example.com b@example.net", {"example.com", "example.net"}},
+      {"A Name a@example.com", {"example.com"}},
+      {"a@example.com (c) and more", {"example.com"}},
+      {"<a@example.com and more>", {"example.com"}},
       {"<a@example.com> <b@example.net>", {"example.com", "example.net"}},
       {"<a@example.com><b@example.net>", {"example.com", "example.net"}},
       {"b@example.net <a@example.com>", {"example.com"}},
       {"a@example.com b@example.net <a@example.com>", {"example.com"}},
-      {"a@example.com <nobody>", {}},
+      {"a@example.com <nobody>", {"example.com"}},
+      {"a@example.com <>", {"example.com"}},
       {"a@example.com: a@example.com;", {"example.com"}},
       {"Doe, John <a@example.com>, b@example.net", {"example.com", "example.net"}},
       {"<a@example.com> b@example.net", {"example.com"}},
@@ -76,9 +80,9 @@ TEST(Author, NotSingle) {
       {"a@[192.0.2.1]", {}},
       {"a@", {}},
       {"@example.com", {}},
-      {"a@exa mple.com", {}},
+      {"a@exa mple.com", {"exa"}},
       {"a@example..com", {}},
-      {"(never closed a@example.com", {}},
+      {"(never closed a@example.com", {"example.com"}},
       {"\"never closed <a@example.com>", {"example.com"}},
       {"<a@example.com", {"example.com"}},
       {"a@\xff.example", {}},
@@ -87,6 +91,7 @@ TEST(Author, NotSingle) {
     const authors found = read_authors(c.from);
     EXPECT_EQ(found.domains, c.domains) << c.from;
     EXPECT_FALSE(found.single()) << c.from;
+    EXPECT_EQ(found.has_one_domain(), c.domains.size() == 1) << c.from;
   }
 }
 
@@ -103,6 +108,7 @@ TEST(Author, Fields) {
   EXPECT_EQ(twice.fields, 2u);
   EXPECT_EQ(twice.domains, names{"example.com"});
   EXPECT_FALSE(twice.single());
+  EXPECT_TRUE(twice.has_one_domain());
 }
 
 TEST(Author, NotMoreThanTheLimit) {

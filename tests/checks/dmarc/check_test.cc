@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -139,6 +140,46 @@ TEST_F(DmarcCheck, OddFromFields) {
   EXPECT_EQ(
       send(each, {}, "a@1.example,a@2.example,a@3.example,a@4.example,a@5.example").reply().code(),
       550);
+}
+
+// One author's domain is evaluated however odd the field is: oddness is no way around p=reject.
+TEST_F(DmarcCheck, OneDomainInAnOddFromField) {
+  dns_.add_txt("_dmarc.bank.test", {"v=DMARC1; p=reject"});
+  for (const std::string from : {
+           "x@evil.test <ceo@bank.test>",
+           "\"ceo <ceo@bank.test>",
+           "<ceo@bank.test",
+           "ceo@bank.test the boss",
+           "ceo@bank.test <>",
+           "(the boss ceo@bank.test",
+           "ceo@bank.test\r\nFrom: x@bank.test",
+       }) {
+    EXPECT_EQ(send({}, spf("evil.test"), from).reply().text(),
+              "Email rejected per DMARC policy for bank.test")
+        << from;
+    EXPECT_TRUE(send({}, spf("bank.test"), from).passes()) << from;
+    EXPECT_EQ(send({.on_odd_from = odd_from::refuse}, spf("bank.test"), from).reply().code(), 550)
+        << from;
+  }
+}
+
+// RFC 7489 §6.6.1
+TEST_F(DmarcCheck, SeveralAuthorsByRfc7489) {
+  dns_.add_txt("_dmarc.a.test", {"v=DMARC1; p=quarantine"})
+      .add_txt("_dmarc.b.test", {"v=DMARC1; p=reject"})
+      .add_txt("_dmarc.c.test", {"v=DMARC1; p=none"});
+  check_options options;
+  options.regime = regime::rfc7489;
+  options.suffixes = std::make_shared<public_suffix_list>(*public_suffix_list::system());
+  EXPECT_EQ(send(options, {}, "x@a.test, y@b.test, z@c.test").reply().text(),
+            "Email rejected per DMARC policy for b.test");
+  EXPECT_EQ(tag(send(options, spf("b.test"), "x@a.test, y@b.test, z@c.test")),
+            "fail a.test p=quarantine dis=quarantine");
+  EXPECT_EQ(tag(send(options, spf("b.test"), "y@b.test, x@unknown.test")), "none unknown.test");
+  EXPECT_EQ(tag(send(options, {}, "1@b.test, 2@c.test, 3@d.test, 4@e.test, 5@f.test")), "none")
+      << "more than `authors`";
+  options.on_odd_from = odd_from::refuse;
+  EXPECT_EQ(send(options, {}, "x@c.test, y@b.test").reply().code(), 550);
 }
 
 TEST_F(DmarcCheck, WhoIsNotLookedAt) {
