@@ -82,8 +82,9 @@ GATEPOST_DECL std::string authserv_id_of(std::string_view value);
 // final dot.
 GATEPOST_DECL bool same_authserv_id(std::string_view a, std::string_view b);
 
-// RFC 8601 §5: the Authentication-Results fields that claim one of these ids, and those without
-// any. ARC-Authentication-Results (RFC 8617) are others' to judge and not among them.
+// RFC 8601 §5: the Authentication-Results fields that claim one of these ids, those without any,
+// and those of whatever server with a version other than 1, which nobody here can read.
+// ARC-Authentication-Results (RFC 8617) are others' to judge and not among them.
 GATEPOST_DECL std::vector<smtp::octet_range> forged_auth_results(
     std::span<const smtp::field_view> fields, std::span<const std::string> authserv_ids);
 

@@ -1,8 +1,8 @@
 // Writes Authentication-Results on top of a message, and takes forged ones away (RFC 8601 §5).
 //
 // Stands behind all checks that leave results, so add it last. What the client wrote under our
-// authserv-id is removed at stage::message, with the fields that name no server at all; fields of
-// other servers, and ARC's, stay.
+// authserv-id is removed at stage::message, with the fields that name no server at all and those of
+// an unknown version; fields of other servers, and ARC's, stay.
 #ifndef GATEPOST_CHECKS_AUTH_RESULTS_CHECK_HPP
 #define GATEPOST_CHECKS_AUTH_RESULTS_CHECK_HPP
 

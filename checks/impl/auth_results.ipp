@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "checks/auth_results.hpp"
+#include "checks/detail/auth_scanner.hpp"
 #include "smtp/domain.hpp"
 #include "smtp/errc.hpp"
 #include "smtp/utf8.hpp"
@@ -103,83 +104,6 @@ inline void append_method(std::string& out, const auth_method& m) {
     append_value(out, p.value);
   }
 }
-
-inline bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-
-// A field's value, read from left to right.
-class scanner {
- public:
-  explicit scanner(std::string_view text) : text_(text) {}
-
-  bool at_end() const { return at_ == text_.size(); }
-  std::size_t position() const { return at_; }
-  void back_to(std::size_t position) { at_ = position; }
-
-  // CFWS (RFC 5322 §3.2.2). False where a comment is not closed. `skipped` tells whether there was
-  // any.
-  bool skip_blanks() {
-    const std::size_t begin = at_;
-    while (!at_end()) {
-      if (is_blank(text_[at_]))
-        ++at_;
-      else if (text_[at_] != '(')
-        break;
-      else if (!skip_comment())
-        return false;
-    }
-    skipped_ = at_ != begin;
-    return true;
-  }
-  bool skipped() const { return skipped_; }
-
-  bool take(char c) {
-    if (at_end() || text_[at_] != c) return false;
-    ++at_;
-    return true;
-  }
-
-  template <class Predicate>
-  std::string_view take_while(Predicate allowed) {
-    const std::size_t begin = at_;
-    while (!at_end() && allowed(text_[at_])) ++at_;
-    return text_.substr(begin, at_ - begin);
-  }
-
-  // RFC 5322 §3.2.4, unfolded and unescaped. Nothing where it is not closed.
-  std::optional<std::string> take_quoted() {
-    if (!take('"')) return std::nullopt;
-    std::string out;
-    while (!at_end()) {
-      char c = text_[at_++];
-      if (c == '"') return out;
-      if (c == '\r' || c == '\n') continue;
-      if (c == '\\' && !at_end()) c = text_[at_++];
-      out += c;
-    }
-    return std::nullopt;
-  }
-
-  // A comment, if one begins here. False where it is not closed.
-  bool skip_comment_here() { return at_end() || text_[at_] != '(' || skip_comment(); }
-
- private:
-  bool skip_comment() {
-    for (std::size_t depth = 0; !at_end();) {
-      const char c = text_[at_++];
-      if (c == '\\' && !at_end())
-        ++at_;
-      else if (c == '(')
-        ++depth;
-      else if (c == ')' && --depth == 0)
-        return true;
-    }
-    return false;
-  }
-
-  std::string_view text_;
-  std::size_t at_ = 0;
-  bool skipped_ = false;
-};
 
 // Reads RFC 8601 §2.2 authres-payload.
 class parser {
@@ -335,18 +259,7 @@ GATEPOST_DECL smtp::result<auth_results_view> parse_auth_results(
 
 GATEPOST_DECL std::string authserv_id_of(std::string_view value) {
   detail::auth::scanner in(value);
-  if (!in.skip_blanks()) return {};
-  const auto plain = [](char c) {
-    return !detail::auth::is_blank(c) &&
-           std::string_view(";(\"/,").find(c) == std::string_view::npos;
-  };
-  // mx."example"(comment).org: some program may take that for one word.
-  std::string id;
-  for (std::size_t begin = in.position();; begin = in.position()) {
-    id += in.take_while(plain);
-    if (auto quoted = in.take_quoted()) id += *quoted;
-    if (!in.skip_comment_here() || in.position() == begin) return id;
-  }
+  return detail::auth::take_any_id(in);
 }
 
 GATEPOST_DECL bool same_authserv_id(std::string_view a, std::string_view b) {
@@ -361,7 +274,8 @@ GATEPOST_DECL std::vector<smtp::octet_range> forged_auth_results(
     const bool ours =
         std::any_of(authserv_ids.begin(), authserv_ids.end(),
                     [&](const std::string& own) { return same_authserv_id(id, own); });
-    if (ours || id.empty()) found.push_back(field->octets);
+    if (ours || id.empty() || detail::auth::has_other_version(field->value))
+      found.push_back(field->octets);
   }
   return found;
 }

@@ -191,6 +191,37 @@ TEST(AuthResults, FindsForgedFields) {
   EXPECT_FALSE(same_authserv_id("a.example", "b.example"));
 }
 
+// RFC 8601 §5: "unless the version is known".
+TEST(AuthResults, FindsUnknownVersions) {
+  struct {
+    const char* value;
+    bool goes;
+  } const cases[] = {
+      {"other.example 2; spf=pass", true},
+      {"other.example (x) 2 (y) ; spf=pass", true},
+      {"\"other.example\"\r\n 10; spf=pass", true},
+      {"other.example(1)2; spf=pass", true},
+      {"other.example 0; none", true},
+      {"other.example 99999999999999999999; none", true},
+      {"other.example 1.1; none", true},
+      {"other.example / 2; none", true},
+      {"other.example 2", true},
+      {"other.example; spf=pass", false},
+      {"other.example 1; spf=pass", false},
+      {"other.example (2) 01; spf=pass", false},
+      {"other.example; dkim/2=pass", false},
+      {"2; spf=pass", false},
+      {"other.example spf=pass", false},
+  };
+  const std::vector<std::string> ids = {"mx.example.org"};
+  for (const auto& c : cases) {
+    const std::string header = std::string("Authentication-Results: ") + c.value + "\r\n\r\n";
+    const auto read = smtp::read_header(header);
+    ASSERT_TRUE(read) << c.value;
+    EXPECT_EQ(forged_auth_results(read->fields, ids).size(), c.goes ? 1u : 0u) << c.value;
+  }
+}
+
 TEST(AuthResults, CollectedInOneOrder) {
   notes session;
   notes transaction;
