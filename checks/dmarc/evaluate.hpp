@@ -109,7 +109,7 @@ struct evaluation {
   std::string reason = {};  // for logs, where result is none, temperror or permerror
 
   std::string author_domain = {};
-  // Empty where it was not needed and did not come up.
+  // Empty where it was not needed and did not come up: nobody is asked only to tell it.
   std::string organizational_domain = {};
   std::string record_domain = {};            // where the record was found
   std::optional<dmarc::record> record = {};  // as it is applied
@@ -193,6 +193,7 @@ class evaluator {
   bool judge_spf();
   bool judge_dkim();
   bool judge_signature(std::size_t index, bool look);
+  void note_organization();
   void conclude();
   void give_up(dmarc::result r, std::string reason);
 

@@ -90,8 +90,8 @@ struct record {
   // What was passed over, in few words: for a report's <error>. max_record_problems at most.
   std::vector<std::string> problems = {};
 
-  // RFC 9989 §4.10.1, RFC 7489 §6.6.3: a record whose p, sp or np is not valid, or that has no p,
-  // stands for p=none where somebody wants reports, else for no record.
+  // RFC 9989 §4.10.1, RFC 7489 §6.6.3: a record whose p, sp or np is not valid, or (by RFC 7489)
+  // that has no p, stands for p=none where somebody wants reports, else for no record.
   bool usable() const { return valid() || !rua.empty(); }
 
   // The record as it is to be applied: itself, or p=none. Only where usable() is true.
@@ -99,6 +99,9 @@ struct record {
 
   // The record as RFC 7489 §6.3 reads it: unknown tags are ignored.
   GATEPOST_DECL record without_np() const;
+
+  // The record as RFC 9989 §4.7 reads it: without p it has p=none, and sp and np hold.
+  GATEPOST_DECL record with_default_policy() const;
 
   // The policy for the record's own domain, for an existing subdomain, and for one that does not
   // exist.
@@ -113,7 +116,8 @@ struct record {
 };
 
 // Reads one TXT record, its strings joined. Nothing: it is no DMARC record, for it does not begin
-// with v=DMARC1. Of a tag that comes again the first one counts.
+// with v=DMARC1, or has a blank before that (RFC 9989 §4.8). Of a tag that comes again the first
+// one counts.
 GATEPOST_DECL std::optional<record> parse_record(std::string_view text);
 
 // Reads a list of report URIs. What is no URI (RFC 3986), or a mailto: without one mailbox, is left

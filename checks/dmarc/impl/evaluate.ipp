@@ -212,7 +212,8 @@ GATEPOST_DECL void evaluator::discover_by_list(const finding& own) {
 }
 
 GATEPOST_DECL void evaluator::take_record(std::string_view domain, const dmarc::record& found) {
-  const dmarc::record r = options_.regime == regime::rfc7489 ? found.without_np() : found;
+  const dmarc::record r =
+      options_.regime == regime::rfc7489 ? found.without_np() : found.with_default_policy();
   if (!r.usable()) {
     // RFC 9989 §4.10.1: no DMARC processing.
     return give_up(result::none, "the DMARC record of " + std::string(domain) + " has no valid p");
@@ -322,9 +323,24 @@ GATEPOST_DECL bool evaluator::judge_signature(std::size_t index, bool look) {
   return true;
 }
 
+// What has been asked may tell it, also where it was not needed.
+GATEPOST_DECL void evaluator::note_organization() {
+  if (options_.regime == regime::rfc7489 || !outcome_.organizational_domain.empty()) return;
+  std::vector<walk_find> found;
+  for (const std::string_view name : tree_walk(author_)) {
+    const auto known = findings_.find(name);
+    if (known == findings_.end() || known->second.what == found::failed) return;
+    if (known->second.what != found::one) continue;
+    found.push_back({name, &*known->second.record});
+    if (ends_walk(*known->second.record)) break;
+  }
+  outcome_.organizational_domain = dmarc::organizational_domain(author_, found);
+}
+
 GATEPOST_DECL void evaluator::conclude() {
   if (!judge_spf() || !judge_dkim()) return;
   concluded_ = true;
+  note_organization();
   const auto any = [this](mechanism_result r) { return outcome_.spf == r || outcome_.dkim == r; };
   if (any(mechanism_result::pass)) {
     outcome_.result = result::pass;

@@ -301,8 +301,16 @@ GATEPOST_DECL record record::without_np() const {
   return out;
 }
 
+GATEPOST_DECL record record::with_default_policy() const {
+  record out = *this;
+  if (!bad_policy && !p) out.p = policy::none;
+  return out;
+}
+
 GATEPOST_DECL std::optional<record> parse_record(std::string_view text) {
   if (text.size() > max_record_octets) return std::nullopt;
+  // RFC 9989 §4.8: nothing stands before the version.
+  if (!text.starts_with('v') && !text.starts_with('V')) return std::nullopt;
   // RFC 9989 §4.7: v comes first, and its value is case sensitive.
   const auto version = detail::split_tag(detail::take_until(text, ';'));
   if (!version || !smtp::equal_ignoring_case(version->name, "v") || version->value != "DMARC1")

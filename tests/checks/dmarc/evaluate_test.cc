@@ -146,8 +146,10 @@ TEST(Evaluate, WhichPolicyHolds) {
        policy_tag::np},
       {"np alone, exists", "v=DMARC1; p=none; np=reject", "sub.example.org", true, policy::none,
        policy_tag::p},
-      {"reports only", "v=DMARC1; sp=reject; rua=mailto:d@example.org", "sub.example.org", true,
-       policy::none, policy_tag::p},
+      {"no p", "v=DMARC1; sp=reject; rua=mailto:d@example.org", "sub.example.org", true,
+       policy::reject, policy_tag::sp},
+      {"reports only", "v=DMARC1; p=x; sp=reject; rua=mailto:d@example.org", "sub.example.org",
+       true, policy::none, policy_tag::p},
       {"far above", "v=DMARC1; p=reject; np=quarantine", "a.b.c.d.e.f.g.h.i.j.example.org", false,
        policy::quarantine, policy_tag::np},
   };
@@ -341,11 +343,46 @@ TEST(Evaluate, RecordsThatDoNotCount) {
   // RFC 9989 §4.10: all discarded, and the walk goes on.
   EXPECT_EQ(z.evaluate("b.a.example", {}).record_domain, "a.example");
   EXPECT_EQ(z.evaluate("d.a.example", {}).record_domain, "a.example");
-  // RFC 9989 §4.10.1: no p and no rua, no processing.
-  EXPECT_EQ(z.evaluate("c.a.example", {}).result, result::none);
+  // RFC 7489 §6.6.3 step 6: no p and no rua, no processing.
+  EXPECT_EQ(z.evaluate("c.a.example", {}, {.regime = regime::rfc7489}).result, result::none);
   EXPECT_EQ(z.evaluate("nothing.test", {}).result, result::none);
   // RFC 7489 §6.6.3: several records end the search.
   EXPECT_EQ(z.evaluate("b.a.example", {}, {.regime = regime::rfc7489}).result, result::none);
+}
+
+// RFC 9989 §4.7: as if it were p=none; an invalid one is another matter (§4.10.1).
+TEST(Evaluate, WithoutP) {
+  zone z{.txt = {{"_dmarc.a.example", {"v=DMARC1; adkim=s"}},
+                 {"_dmarc.b.example", {"v=DMARC1; sp=quarantine; np=reject"}},
+                 {"_dmarc.c.example", {"v=DMARC1; p=rejected"}},
+                 {"_dmarc.d.example", {"v=DMARC1; sp=rejected"}},
+                 {"_dmarc.e.example", {" v=DMARC1; p=reject"}}},
+         .exists = {"there.b.example"}};
+  auto e = z.evaluate("a.example", {});
+  EXPECT_EQ(e.result, result::fail);
+  EXPECT_EQ(e.policy, policy::none);
+  EXPECT_EQ(e.disposition, policy::none);
+  EXPECT_EQ(z.evaluate("a.example", dkim("a.example")).result, result::pass);
+  EXPECT_EQ(z.evaluate("a.example", dkim("x.a.example")).result, result::fail);
+  EXPECT_EQ(z.evaluate("b.example", {}).policy, policy::none);
+  EXPECT_EQ(z.evaluate("there.b.example", {}).policy, policy::quarantine);
+  EXPECT_EQ(z.evaluate("gone.b.example", {}).policy, policy::reject);
+  for (const char* author : {"c.example", "d.example", "e.example"})
+    EXPECT_EQ(z.evaluate(author, {}).result, result::none) << author;
+  for (const char* author : {"a.example", "b.example", "there.b.example", "e.example"})
+    EXPECT_EQ(z.evaluate(author, {}, {.regime = regime::rfc7489}).result, result::none) << author;
+}
+
+// Where that costs no question.
+TEST(Evaluate, TellsTheOrganizationalDomain) {
+  zone z{.txt = {{"_dmarc.a.example", {"v=DMARC1; p=reject; psd=n"}},
+                 {"_dmarc.b.example", {"v=DMARC1; p=reject"}}}};
+  const evaluation own = z.evaluate("a.example", dkim("a.example"));
+  EXPECT_EQ(own.organizational_domain, "a.example");
+  EXPECT_EQ(z.asked.size(), 1u);
+  EXPECT_EQ(z.evaluate("b.example", dkim("b.example")).organizational_domain, "");
+  EXPECT_EQ(z.asked.size(), 1u);
+  EXPECT_EQ(z.evaluate("x.b.example", dkim("x.b.example")).organizational_domain, "b.example");
 }
 
 TEST(Evaluate, AuthorsThatAreNone) {

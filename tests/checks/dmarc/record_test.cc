@@ -10,11 +10,12 @@ namespace {
 
 TEST(DmarcRecord, BeginsWithItsVersion) {
   for (const char* text : {"v=DMARC1", "v=DMARC1;", "v=DMARC1; p=none", "v = DMARC1 ; p=none",
-                           "V=DMARC1;p=none", " v=DMARC1; p=none", "v=DMARC1\t;\tp=none;"})
+                           "V=DMARC1;p=none", "v=DMARC1\t;\tp=none;"})
     EXPECT_TRUE(parse_record(text)) << text;
   for (const char* text :
        {"", ";", "v", "v=", "v=dmarc1; p=none", "v=DMARC1 p=none", "v=DMARC2; p=none", "v=DMARC11",
-        "p=none; v=DMARC1", "p=reject", "v=spf1 -all", ";v=DMARC1", "v=DMARC1=; p=none"})
+        "p=none; v=DMARC1", "p=reject", "v=spf1 -all", ";v=DMARC1", "v=DMARC1=; p=none",
+        " v=DMARC1; p=none", "\tv=DMARC1", "\r\nv=DMARC1"})
     EXPECT_FALSE(parse_record(text)) << text;
   EXPECT_FALSE(parse_record("v=DMARC1;" + std::string(max_record_octets, ' ')));
 }
@@ -85,7 +86,7 @@ TEST(DmarcRecord, TellsSomeOfItsProblems) {
   EXPECT_EQ(r->problems, std::vector<std::string>(max_record_problems, "p is there twice"));
 }
 
-// RFC 9989 §4.10.1
+// RFC 9989 §4.10.1, RFC 7489 §6.6.3
 TEST(DmarcRecord, WithoutAValidPolicy) {
   struct {
     const char* text;
@@ -112,6 +113,19 @@ TEST(DmarcRecord, WithoutAValidPolicy) {
   }
   EXPECT_EQ(parse_record("v=DMARC1; p=reject; sp=none")->applied(),
             *parse_record("v=DMARC1; p=reject; sp=none"));
+}
+
+// RFC 9989 §4.7
+TEST(DmarcRecord, WithoutP) {
+  const record r = parse_record("v=DMARC1; sp=quarantine; np=reject")->with_default_policy();
+  EXPECT_TRUE(r.usable());
+  EXPECT_EQ(r.applied().own_policy(), policy::none);
+  EXPECT_EQ(r.applied().subdomain_policy(), policy::quarantine);
+  EXPECT_EQ(r.applied().nonexistent_policy(), policy::reject);
+  for (const char* text : {"v=DMARC1; p=rejected", "v=DMARC1; sp=all", "v=DMARC1; np=all"})
+    EXPECT_FALSE(parse_record(text)->with_default_policy().usable()) << text;
+  const auto told = parse_record("v=DMARC1; p=reject");
+  EXPECT_EQ(told->with_default_policy(), *told);
 }
 
 // RFC 7489 §6.3
