@@ -45,6 +45,9 @@ GATEPOST_DECL bool has_arc(const dkim::header_text& header);
 // The highest instance that any ARC field names; 0: none.
 GATEPOST_DECL unsigned highest_instance(const dkim::header_text& header);
 
+// How many instances from 1 to 50 the ARC fields name.
+GATEPOST_DECL unsigned count_instances(const dkim::header_text& header);
+
 // cv= of the seal with the highest instance, whatever the rest of the chain is like; empty where
 // there is none.
 GATEPOST_DECL std::string_view newest_cv(const dkim::header_text& header);

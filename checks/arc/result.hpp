@@ -45,6 +45,9 @@ struct report {
   // From the first handler to the last; empty where the chain fails by its structure.
   std::vector<arc_set> sets;
 
+  // How many instances the ARC fields name, whatever the chain is like.
+  unsigned instances = 0;
+
   // The instance of the oldest message signature that still verifies, and all after it do; 0 where
   // it verifies from the first one on (RFC 8617 §5.2 step 5). Only where it was asked for and the
   // chain passes.

@@ -73,8 +73,9 @@ class sealing {
   dkim::body_hashes hashes_;
 };
 
-// The results of the message's own Authentication-Results fields by `authserv_id`, joined: what a
-// handler that did not check itself may seal. Empty: there are none, or they say "none".
+// The results of the message's own Authentication-Results fields by `authserv_id`, in whatever
+// spelling (same_authserv_id()), joined: what a handler that did not check itself may seal. Empty:
+// there are none, or they say "none".
 GATEPOST_DECL std::string results_of(const dkim::header_text& header, std::string_view authserv_id);
 
 // How the chain stood by such results, their arc=; none where they do not say, fail where they

@@ -51,7 +51,7 @@ json json_of(const checks::arc::report& found) {
   for (const checks::arc::arc_set& set : found.sets)
     sealers.push_back({{"instance", set.instance}, {"domain", set.domain}, {"cv", set.cv}});
   return {{"result", to_string(found.chain)},
-          {"sets", found.sets.size()},
+          {"sets", found.instances},
           {"sealers", sealers},
           {"reason", found.reason}};
 }

@@ -2,6 +2,7 @@
 #define GATEPOST_CHECKS_ARC_IMPL_CHAIN_IPP
 
 #include <algorithm>
+#include <bitset>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -57,6 +58,18 @@ inline unsigned instance_of(const dkim::tag_list& tags) {
   const dkim::tag* i = tags.find("i");
   const auto number = i == nullptr ? std::nullopt : dkim::parse_number(i->value, 3);
   return number ? static_cast<unsigned>(*number) : 0;
+}
+
+// Each instance that an ARC field names, as generously as it can be read.
+template <class F>
+void each_instance(const dkim::header_text& header, F f) {
+  for (const smtp::field_view& field : header.fields) {
+    const part what = part_of(field.name);
+    if (what == part::none) continue;
+    const auto leading = read_instance(field.value);
+    if (leading && what == part::results) f(leading->number);
+    if (const auto tags = dkim::tag_list::parse(field.value)) f(instance_of(*tags));
+  }
 }
 
 inline void append_field(std::string& out, const dkim::header_text& header,
@@ -151,15 +164,16 @@ GATEPOST_DECL bool has_arc(const dkim::header_text& header) {
 
 GATEPOST_DECL unsigned highest_instance(const dkim::header_text& header) {
   unsigned highest = 0;
-  for (const smtp::field_view& f : header.fields) {
-    const auto what = detail::part_of(f.name);
-    if (what == detail::part::none) continue;
-    const auto leading = detail::read_instance(f.value);
-    if (leading && what == detail::part::results) highest = std::max(highest, leading->number);
-    const auto tags = dkim::tag_list::parse(f.value);
-    if (tags) highest = std::max(highest, detail::instance_of(*tags));
-  }
+  detail::each_instance(header, [&highest](unsigned i) { highest = std::max(highest, i); });
   return highest;
+}
+
+GATEPOST_DECL unsigned count_instances(const dkim::header_text& header) {
+  std::bitset<dkim::max_arc_instance + 1> seen;
+  detail::each_instance(header, [&seen](unsigned i) {
+    if (i > 0 && i < seen.size()) seen.set(i);
+  });
+  return static_cast<unsigned>(seen.count());
 }
 
 GATEPOST_DECL std::string_view newest_cv(const dkim::header_text& header) {

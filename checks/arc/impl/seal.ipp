@@ -7,6 +7,8 @@
 
 #include "checks/arc/chain.hpp"
 #include "checks/arc/seal.hpp"
+#include "checks/auth_results.hpp"
+#include "checks/detail/auth_scanner.hpp"
 #include "smtp/base64.hpp"
 #include "smtp/domain.hpp"
 #include "smtp/header_edits.hpp"
@@ -95,16 +97,19 @@ struct set_writer {
   }
 };
 
-// The results in an Authentication-Results value by that host (RFC 8601 §2.2); none: by another.
+// The results in an Authentication-Results value by that host (RFC 8601 §2.2); none: by another, or
+// of a version that is not known.
 inline std::optional<std::string_view> results_by(std::string_view value,
                                                   std::string_view authserv_id) {
-  const std::size_t semicolon = value.find(';');
-  if (semicolon == value.npos) return std::nullopt;
-  const std::string_view host = trim(value.substr(0, semicolon));
-  // A version may follow the name.
-  const std::string_view name = host.substr(0, host.find_first_of(" \t\r\n"));
-  if (!smtp::equal_ignoring_case(name, authserv_id)) return std::nullopt;
-  return trim(value.substr(semicolon + 1));
+  namespace auth = checks::detail::auth;
+  auth::scanner in(value);
+  const std::string id = auth::take_any_id(in);
+  if (!same_authserv_id(id, authserv_id) || auth::has_other_version(value)) return std::nullopt;
+  in.skip_blanks();
+  in.take_while([](char c) { return c >= '0' && c <= '9'; });
+  in.skip_blanks();
+  if (!in.take(';')) return std::nullopt;
+  return trim(in.rest());
 }
 
 }  // namespace detail

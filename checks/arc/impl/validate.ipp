@@ -41,6 +41,7 @@ GATEPOST_DECL void validation::header(std::string_view text,
                                       const smtp::result<smtp::header_view>& fields) {
   if (!fields) return fail(std::error_code(fields.error()).message());
   const dkim::header_text header{text, fields->fields};
+  report_.instances = count_instances(header);
   auto chain = read_chain(header);
   if (!chain) return fail(chain.problem());
   if (chain->empty()) return;

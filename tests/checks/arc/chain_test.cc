@@ -69,6 +69,18 @@ TEST(ArcChain, TheHighestInstance) {
   EXPECT_EQ(highest(set("1", "none") + results("51 (x)")), 51u);
 }
 
+TEST(ArcChain, HowManyInstances) {
+  const auto count = [](const std::string& text) {
+    const auto header = smtp::read_header(text);
+    return count_instances({text, header->fields});
+  };
+  EXPECT_EQ(count("From: a\r\n"), 0u);
+  EXPECT_EQ(count("ARC-Seal: nonsense\r\n" + seal("51", "pass") + seal("0", "none")), 0u);
+  EXPECT_EQ(count(set("1", "none") + set("2", "pass")), 2u);
+  EXPECT_EQ(count(set("1", "none") + results("7 (x)") + seal("7", "pass")), 2u);
+  EXPECT_EQ(count(set("50", "pass")), 1u);
+}
+
 TEST(ArcChain, TheNewestSealsWord) {
   const auto newest = [](const std::string& text) {
     const auto header = smtp::read_header(text);

@@ -51,6 +51,7 @@ TEST(ArcValidate, NoneAndPass) {
   const report r = validated(two());
   EXPECT_EQ(r.chain, chain_status::pass) << r.reason;
   ASSERT_EQ(r.sets.size(), 2u);
+  EXPECT_EQ(r.instances, 2u);
   EXPECT_EQ(r.sets[0].domain, "a.test");
   EXPECT_EQ(r.sets[0].cv, "none");
   EXPECT_EQ(r.sets[1].domain, "b.test");
@@ -97,6 +98,16 @@ TEST(ArcValidate, Changes) {
     message.replace(message.find(c.what), std::string_view(c.what).size(), c.by);
     EXPECT_EQ(validated(message).chain, c.then) << c.what;
   }
+}
+
+TEST(ArcValidate, CountsTheSetsOfAChainThatIsNone) {
+  const report gap = validated("ARC-Authentication-Results: i=3; mx.test; spf=pass\r\n" + two());
+  EXPECT_EQ(gap.chain, chain_status::fail);
+  EXPECT_TRUE(gap.sets.empty());
+  EXPECT_EQ(gap.instances, 3u);
+  validate_options short_chains;
+  short_chains.max_sets = 1;
+  EXPECT_EQ(validated(two(), short_chains).instances, 2u);
 }
 
 TEST(ArcValidate, Keys) {
