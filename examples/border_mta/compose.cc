@@ -16,6 +16,7 @@
 
 #include "checks/dmarc/public_suffix.hpp"
 #include "examples/border_mta/default_config.hpp"
+#include "examples/border_mta/dmarc_exceptions.hpp"
 #include "smtp/domain.hpp"
 #include "smtp/tls/self_signed.hpp"
 
@@ -101,6 +102,7 @@ void add_sender_checks(checks::chain& chain, const checks_section& c,
   checks::dmarc::check_options dmarc = c.dmarc.options;
   dmarc.suffixes = around.suffixes;
   dmarc.reports = around.reports;
+  dmarc.local_policy = local_policy_of(c.dmarc_exceptions);
   add<checks::dmarc::check>(behind, c.dmarc, std::move(dmarc), around.dns);
   add<checks::auth_results>(chain, c.auth_results);
 }

@@ -72,6 +72,16 @@ struct check_section {
 // How the names of reports end, and of nothing else in their folder.
 inline constexpr const char* report_ending = ".eml";
 
+// [[checks.dmarc.local_policy]]: messages that fail and go through all the same. What is not empty
+// has to fit.
+struct dmarc_exception {
+  std::vector<std::string> authors;        // domains in From, and all below them
+  std::vector<std::string> authenticated;  // domains that passed SPF or DKIM, and all below them
+  gatepost::checks::dmarc::override_type type =
+      gatepost::checks::dmarc::override_type::local_policy;
+  std::string comment;
+};
+
 // [checks.dmarc.reports]
 struct reports_section {
   bool enabled = false;
@@ -103,6 +113,7 @@ struct checks_section {
   check_section<gatepost::checks::dkim::verifier_options> dkim;
   check_section<gatepost::checks::arc::verifier_options> arc;
   check_section<gatepost::checks::dmarc::check_options> dmarc;
+  std::vector<dmarc_exception> dmarc_exceptions;  // its local_policy
   reports_section dmarc_reports;
   check_section<gatepost::checks::auth_results_options> auth_results;
   // An option of the check, in the form that it is written in.

@@ -134,6 +134,7 @@ void visit_checks(fields& f, checks_section& c, delivery_mode mode) {
   visit_check(f, "arc", c.arc, [&](auto& o) { visit_arc(f, o); });
   visit_check(f, "dmarc", c.dmarc, [&](auto& o) {
     visit_dmarc(f, o, mode);
+    visit_dmarc_exceptions(f, c.dmarc_exceptions);
     f.table("reports", [&] { visit_reports(f, c.dmarc_reports, c.dmarc.enabled); });
   });
   visit_check(f, "auth_results", c.auth_results, [&](auto& o) { visit_auth_results(f, o); });

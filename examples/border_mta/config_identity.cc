@@ -1,5 +1,6 @@
 // [checks.spf], [checks.dkim], [checks.arc], [checks.dmarc], [checks.auth_results]
 
+#include "checks/dmarc/tree_walk.hpp"
 #include "examples/border_mta/sections.hpp"
 
 namespace border_mta {
@@ -19,6 +20,62 @@ void visit_dkim_action(fields& f, std::string_view name, checks::dkim::action& a
   using checks::dkim::action;
   f.choice(name, a,
            {{"ignore", action::ignore}, {"refuse", action::refuse}, {"defer", action::defer}});
+}
+
+// What a signature becomes. A weak one is never verified, and so cannot pass.
+void visit_outcome(fields& f, std::string_view name, checks::dkim::outcome& o) {
+  using checks::dkim::outcome;
+  f.choice(name, o,
+           {{"pass", outcome::pass},
+            {"policy", outcome::policy},
+            {"neutral", outcome::neutral},
+            {"fail", outcome::fail},
+            {"permerror", outcome::permerror}});
+}
+
+void visit_weak(fields& f, checks::dkim::outcome& o) {
+  using checks::dkim::outcome;
+  f.choice("weak_algorithm", o,
+           {{"policy", outcome::policy},
+            {"neutral", outcome::neutral},
+            {"fail", outcome::fail},
+            {"permerror", outcome::permerror}});
+}
+
+void visit_keys(fields& f, checks::dkim::key_policy& keys) {
+  // RFC 8301 §3.2: never less than 1024. BoringSSL ends at 16384.
+  f.number("min_key_bits", keys.min_rsa_bits, {1024, 16384});
+  f.number("max_key_bits", keys.max_rsa_bits, {1024, 16384});
+  if (keys.max_rsa_bits < keys.min_rsa_bits)
+    f.reject(f.has("max_key_bits") ? "max_key_bits" : "min_key_bits", "no RSA key is of both sizes",
+             "write a min_key_bits that is not above max_key_bits");
+}
+
+// Why a failure is forgiven; also what reports say (RFC 9990 §3.1.6).
+void visit_reason(fields& f, checks::dmarc::override_type& type, std::string& comment) {
+  using checks::dmarc::override_type;
+  f.choice("type", type,
+           {{"trusted_forwarder", override_type::trusted_forwarder},
+            {"mailing_list", override_type::mailing_list},
+            {"local_policy", override_type::local_policy},
+            {"other", override_type::other}});
+  f.text("comment", comment);
+}
+
+void visit_forwarder(fields& f, checks::dmarc::trusted_forwarder& o) {
+  f.networks("networks", o.networks);
+  visit_reason(f, o.type, o.comment);
+  if (o.networks.empty())
+    f.reject("networks", "the forwarder has no network", "write networks = [\"192.0.2.0/24\"]");
+}
+
+void visit_domains(fields& f, std::string_view name, std::vector<std::string>& domains) {
+  f.texts(name, domains);
+  for (std::size_t i = 0; i < domains.size(); ++i) {
+    if (!checks::dmarc::canonical_name(domains[i]))
+      f.reject_item(name, i, '"' + domains[i] + "\" is no domain",
+                    "write \"example.com\", which is all names below it, too");
+  }
 }
 
 void visit_treatment(fields& f, std::string_view name, checks::dmarc::treatment& t,
@@ -44,6 +101,11 @@ void visit_spf(fields& f, checks::spf::check_options& o) {
 
 void visit_dkim(fields& f, checks::dkim::verifier_options& o) {
   f.number("signatures", o.verify.max_signatures, {1, 100});
+  visit_outcome(f, "unsigned_octets", o.verify.unsigned_octets);
+  visit_outcome(f, "expired", o.verify.expired);
+  f.wait("expiry_grace", o.verify.expiry_grace, {0s, longest_wait});
+  visit_weak(f, o.verify.weak_algorithm);
+  visit_keys(f, o.verify.keys);
   visit_dkim_action(f, "on_none", o.on_none);
   visit_dkim_action(f, "on_fail", o.on_fail);
   visit_dkim_action(f, "on_permerror", o.on_permerror);
@@ -69,6 +131,19 @@ void visit_dmarc(fields& f, checks::dmarc::check_options& o, delivery_mode mode)
             {"each", odd_from::evaluate_each}});
   f.networks("exempt", o.exempt);
   f.flag("trust_arc", o.trust_arc);
+  f.tables("forwarders", o.forwarders, checks::dmarc::trusted_forwarder(),
+           [&](auto& forwarder) { visit_forwarder(f, forwarder); });
+}
+
+void visit_dmarc_exceptions(fields& f, std::vector<dmarc_exception>& all) {
+  f.tables("local_policy", all, dmarc_exception(), [&](dmarc_exception& e) {
+    visit_domains(f, "authors", e.authors);
+    visit_domains(f, "authenticated", e.authenticated);
+    visit_reason(f, e.type, e.comment);
+    if (e.authors.empty() && e.authenticated.empty())
+      f.reject("authors", "it would let every message through",
+               "write authors, authenticated or both");
+  });
 }
 
 void visit_auth_results(fields& f, checks::auth_results_options& o) {

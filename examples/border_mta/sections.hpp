@@ -39,6 +39,7 @@ void visit_spf(fields& f, gatepost::checks::spf::check_options& o);
 void visit_dkim(fields& f, gatepost::checks::dkim::verifier_options& o);
 void visit_arc(fields& f, gatepost::checks::arc::verifier_options& o);
 void visit_dmarc(fields& f, gatepost::checks::dmarc::check_options& o, delivery_mode mode);
+void visit_dmarc_exceptions(fields& f, std::vector<dmarc_exception>& all);
 // `counted`: whether the check runs that counts what is reported.
 void visit_reports(fields& f, reports_section& r, bool counted);
 void visit_auth_results(fields& f, gatepost::checks::auth_results_options& o);

@@ -208,6 +208,54 @@ weight = 3
   EXPECT_EQ(good("").checks.dnsbl.options.refuse, 1.0);
 }
 
+TEST(border_mta_config, reads_how_signatures_are_judged) {
+  const config c = good(R"(
+[checks.dkim]
+unsigned_octets = "pass"
+expired = "neutral"
+expiry_grace = "5m"
+weak_algorithm = "policy"
+min_key_bits = 2048
+max_key_bits = 4096
+)");
+  const checks::dkim::verify_options& v = c.checks.dkim.options.verify;
+  EXPECT_EQ(v.unsigned_octets, checks::dkim::outcome::pass);
+  EXPECT_EQ(v.expired, checks::dkim::outcome::neutral);
+  EXPECT_EQ(v.expiry_grace, 5min);
+  EXPECT_EQ(v.weak_algorithm, checks::dkim::outcome::policy);
+  EXPECT_EQ(v.keys.min_rsa_bits, 2048u);
+  EXPECT_EQ(v.keys.max_rsa_bits, 4096u);
+}
+
+TEST(border_mta_config, reads_what_dmarc_forgives) {
+  using checks::dmarc::override_type;
+  const config c = good(R"(
+[[checks.dmarc.forwarders]]
+networks = ["192.0.2.64/27"]
+comment = "alumni"
+[[checks.dmarc.forwarders]]
+networks = ["2001:db8::1"]
+type = "mailing_list"
+[[checks.dmarc.local_policy]]
+authors = ["example.com"]
+authenticated = ["lists.example.net", "bücher.example"]
+type = "mailing_list"
+comment = "the list"
+)");
+  const auto& forwarders = c.checks.dmarc.options.forwarders;
+  ASSERT_EQ(forwarders.size(), 2u);
+  EXPECT_TRUE(forwarders[0].networks.contains(*smtp::parse_ip_address("192.0.2.95")));
+  EXPECT_EQ(forwarders[0].type, override_type::trusted_forwarder);
+  EXPECT_EQ(forwarders[0].comment, "alumni");
+  EXPECT_EQ(forwarders[1].type, override_type::mailing_list);
+  ASSERT_EQ(c.checks.dmarc_exceptions.size(), 1u);
+  const dmarc_exception& e = c.checks.dmarc_exceptions[0];
+  EXPECT_EQ(e.authors, std::vector<std::string>{"example.com"});
+  EXPECT_EQ(e.authenticated.size(), 2u);
+  EXPECT_EQ(e.type, override_type::mailing_list);
+  EXPECT_EQ(e.comment, "the list");
+}
+
 TEST(border_mta_config, reads_how_dmarc_is_reported) {
   const config c = good(R"(
 [checks.dmarc.reports]
@@ -384,6 +432,22 @@ const wrong_case wrong_cases[] = {
      ":2:19: sign.fields: \"To:\" is no name of a header field; "},
     {"[sign.arc]\ndomain = \"a.test\"\nselector = \"s\"\n",
      ":1:1: sign.arc.key: the key's file is missing; "},
+    {"[checks.dkim]\nweak_algorithm = \"pass\"\n",
+     ":2:18: checks.dkim.weak_algorithm: \"pass\" is unknown; "},
+    {"[checks.dkim]\nunsigned_octets = \"none\"\n",
+     ":2:19: checks.dkim.unsigned_octets: \"none\" is unknown; "},
+    {"[checks.dkim]\nmin_key_bits = 512\n",
+     ":2:16: checks.dkim.min_key_bits: 512 is out of range; "},
+    {"[checks.dkim]\nmin_key_bits = 16384\n",
+     ":2:16: checks.dkim.min_key_bits: no RSA key is of both sizes; "},
+    {"[[checks.dmarc.forwarders]]\nnetworks = []\n",
+     ":2:12: checks.dmarc.forwarders.networks: the forwarder has no network; "},
+    {"[[checks.dmarc.forwarders]]\nnetworks = [\"192.0.2.1\"]\ntype = \"friend\"\n",
+     ":3:8: checks.dmarc.forwarders.type: \"friend\" is unknown; "},
+    {"[[checks.dmarc.local_policy]]\nauthors = [\"example.com\", \"a..b\"]\n",
+     ":2:27: checks.dmarc.local_policy.authors: \"a..b\" is no domain; "},
+    {"[[checks.dmarc.local_policy]]\ncomment = \"x\"\n",
+     ":1:1: checks.dmarc.local_policy.authors: it would let every message through; "},
     {"[checks.dmarc.reports]\nenabled = true\ndirectory = \"out\"\n",
      ":1:1: checks.dmarc.reports.email: nobody is named whom the reports come from; "},
     {"[checks.dmarc.reports]\nemail = \"example.com\"\n",
