@@ -28,7 +28,7 @@ struct key_record {
   std::string data;                              // p=, decoded; empty: the key is revoked
   bool sha256 = true;                            // h= allows it
   bool email = true;                             // s= allows it
-  bool testing = false;                          // t=y: treat the mail as if it were unsigned
+  bool testing = false;                          // t=y; see signature_result::testing
   bool strict = false;                           // t=s: i= has exactly the domain of d=
 };
 

@@ -64,6 +64,10 @@ struct check_options {
   // has what is below a registered domain (policy_of()).
   std::shared_ptr<const public_suffix_list> suffixes = {};
 
+  // RFC 9989 §7.4: not to reject solely for p=reject, since a mailing list may have broken what was
+  // right. That is decided here. Refusing is what those owners expect, tells the sender at once,
+  // and leaves room for what is known better: trust_arc, forwarders, local_policy. Else `mark` or
+  // `hold`.
   treatment on_reject = treatment::refuse;
   treatment on_quarantine = treatment::mark;
   // Added to the message's score where it is marked.

@@ -88,7 +88,8 @@ void add_dkim(node& to, const checks::dkim::report& report) {
     if (!s.reason.empty()) one.add(s.reason);
     if (!s.algorithm.empty())
       one.add(joined({s.algorithm, ", key of ", std::to_string(s.key_bits), " bits"}));
-    if (s.testing) one.add("the key is being tested (t=y): as good as unsigned");
+    if (s.testing)
+      one.add("the key is being tested (t=y): a failure means no more than no signature does");
   }
   if (report.skipped() > 0)
     all.add(std::to_string(report.skipped()) + " more signatures were not looked at");
