@@ -53,6 +53,9 @@ report validated(const std::string& message, const dkim::signing_key& by = key()
 
 // --- The test suite ------------------------------------------------------------------------------
 
+// What it has; fewer would mean that cases were lost on the way.
+constexpr std::size_t cases_of_the_suite = 6;
+
 // The field's tags without any white space in them.
 std::map<std::string, std::string> tags_of(std::string_view value) {
   std::map<std::string, std::string> out;
@@ -235,6 +238,32 @@ TEST(ArcSeal, StatusByResults) {
       {"xarc=pass; arc.x=pass", chain_status::none},
   };
   for (const auto& c : cases) EXPECT_EQ(status_of(c.results), c.expected) << c.results;
+}
+
+TEST(ArcSeal, ResultsByWhateverSpellingOfTheHost) {
+  const auto found = [](const std::string& value) {
+    const std::string text = "Authentication-Results:" + value + "\r\n";
+    const auto header = smtp::read_header(text);
+    return results_of({text, header->fields}, "mx.test");
+  };
+  for (const char* value : {
+           " mx.test; spf=pass",
+           " (our own; truly) mx.test; spf=pass",
+           "\r\n (a \\) (b)) \"mx.test\" (c; d)\r\n 1 (e;) ; spf=pass",
+           " \"MX.t\\est\"; spf=pass",
+           " mx.test.;spf=pass;",
+       })
+    EXPECT_EQ(found(value), "spf=pass") << value;
+  for (const char* value : {
+           " \"not mx.test\"; spf=pass",
+           " (mx.test;) other.test; spf=pass",
+           " (mx.test; spf=pass",
+           " \"mx.test; spf=pass",
+           " mx.test 2; spf=pass",
+           " mx.test x; spf=pass",
+           " mx.test",
+       })
+    EXPECT_EQ(found(value), "") << value;
 }
 
 TEST(ArcSeal, NoneAndSemicolonsAreNotJoined) {
