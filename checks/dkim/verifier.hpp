@@ -57,6 +57,10 @@ class verifier final : public check {
  public:
   GATEPOST_DECL explicit verifier(smtp::dns::resolver& resolver, verifier_options options = {});
 
+  // Of the keys that were read; of its own cache, which is idle where another one was given. From
+  // any thread.
+  text_cache_counters keys_kept() const { return keys_.counters(); }
+
   std::string_view name() const override { return "dkim"; }
   bool waits(smtp::stage s) const override { return s == smtp::stage::message; }
   GATEPOST_DECL bool prepare(context& ctx, const asio::any_io_executor& executor) override;

@@ -83,6 +83,9 @@ class check final : public checks::check {
   // The resolver outlives the check.
   GATEPOST_DECL explicit check(smtp::dns::resolver& resolver, check_options options = {});
 
+  // Of the records that were read. From any thread.
+  text_cache_counters records_kept() const { return records_.counters(); }
+
   std::string_view name() const override { return "spf"; }
   GATEPOST_DECL bool waits(smtp::stage s) const override;
   GATEPOST_DECL bool prepare(context& ctx, const asio::any_io_executor& executor) override;

@@ -77,27 +77,27 @@ Options about(const checks::true_client& client, Options options) {
 }
 
 // The checks that ask the DNS, all at the same time.
-checks::dnsbl* add_lookups(checks::chain& chain, const checks_section& c,
-                           const check_surroundings& around) {
+void add_lookups(checks::chain& chain, const checks_section& c, const check_surroundings& around,
+                 added_checks& added) {
   const checks::true_client client(c.client);
   smtp::dns::resolver& dns = around.dns;
   checks::chain::group lookups = chain.concurrently();
   add<checks::reverse_dns>(lookups, c.reverse_dns, about(client, c.reverse_dns.options), dns);
-  add<checks::spf::check>(lookups, c.spf, about(client, c.spf.options), dns);
+  added.spf = add<checks::spf::check>(lookups, c.spf, about(client, c.spf.options), dns);
   add<checks::helo_dns>(lookups, c.helo_dns, about(client, c.helo_dns.options), dns);
   add<checks::mail_domain>(lookups, c.mail_domain, about(client, c.mail_domain.options), dns);
-  if (c.dnsbl.options.lists.empty()) return nullptr;
+  if (c.dnsbl.options.lists.empty()) return;
   checks::dnsbl_options lists = about(client, c.dnsbl.options);
   lists.observer = &around.observer;
-  return add<checks::dnsbl>(lookups, c.dnsbl, std::move(lists), dns);
+  added.dnsbl = add<checks::dnsbl>(lookups, c.dnsbl, std::move(lists), dns);
 }
 
 // Who the sender is. DMARC comes behind what it builds on, and Authentication-Results last.
 void add_sender_checks(checks::chain& chain, const checks_section& c,
-                       const check_surroundings& around) {
+                       const check_surroundings& around, added_checks& added) {
   checks::chain::group signatures = chain.concurrently();
-  add<checks::dkim::verifier>(signatures, c.dkim, c.dkim.options, around.dns);
-  add<checks::arc::verifier>(signatures, c.arc, c.arc.options, around.dns);
+  added.dkim = add<checks::dkim::verifier>(signatures, c.dkim, c.dkim.options, around.dns);
+  added.arc = add<checks::arc::verifier>(signatures, c.arc, c.arc.options, around.dns);
   checks::chain::group behind = chain.concurrently();
   checks::dmarc::check_options dmarc = c.dmarc.options;
   dmarc.suffixes = around.suffixes;
@@ -219,10 +219,10 @@ added_checks add_checks(checks::chain& chain, const checks_section& c,
   add<checks::early_talker>(chain, c.early_talker);
   add<checks::helo>(chain, c.helo);
   add<checks::volume_limit>(chain, c.volume_limit);
-  added.dnsbl = add_lookups(chain, c, around);
+  add_lookups(chain, c, around, added);
   added.relay_domains = add<checks::relay_domains>(chain, c.relay_domains);
   add<checks::loop>(chain, c.loop);
-  add_sender_checks(chain, c, around);
+  add_sender_checks(chain, c, around, added);
   return added;
 }
 

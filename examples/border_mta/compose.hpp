@@ -9,11 +9,14 @@
 #include <string>
 #include <vector>
 
+#include "checks/arc/verifier.hpp"
 #include "checks/chain.hpp"
+#include "checks/dkim/verifier.hpp"
 #include "checks/dmarc/public_suffix.hpp"
 #include "checks/dmarc/report_store.hpp"
 #include "checks/dnsbl.hpp"
 #include "checks/relay_domains.hpp"
+#include "checks/spf/check.hpp"
 #include "examples/border_mta/config.hpp"
 #include "routing/route_map.hpp"
 #include "smtp/dns/resolver.hpp"
@@ -61,6 +64,10 @@ struct check_surroundings {
 struct added_checks {
   gatepost::checks::relay_domains* relay_domains = nullptr;  // whose table a reload replaces
   gatepost::checks::dnsbl* dnsbl = nullptr;                  // where it has lists
+  // Whose counters are told.
+  gatepost::checks::spf::check* spf = nullptr;
+  gatepost::checks::dkim::verifier* dkim = nullptr;
+  gatepost::checks::arc::verifier* arc = nullptr;
 };
 
 // In the order in which they run.

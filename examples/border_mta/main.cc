@@ -21,6 +21,7 @@
 
 #include "checks/chain.hpp"
 #include "checks/dmarc/report_store.hpp"
+#include "examples/border_mta/cache_notes.hpp"
 #include "examples/border_mta/command_line.hpp"
 #include "examples/border_mta/compose.hpp"
 #include "examples/border_mta/config.hpp"
@@ -191,6 +192,7 @@ int serve(const config& c, const config_source& from, const command_line& how) {
     return fail(c.complaint("spool.directory", failed.message()));
   if (reporting) reporting->start();
 
+  const cache_notes caches(threads.contexts(), *resolver, added, *log);
   bool stopping = false;
   caught.start([&](int number) {
     if (number == SIGHUP) {
@@ -201,6 +203,7 @@ int serve(const config& c, const config_source& from, const command_line& how) {
       if (!failed.empty()) log->note(smtp::log_level::error, "log", failed);
       note_lists(added.dnsbl, *log);
       note_limits(server.counters(), *log);
+      caches.write_soon();
     } else if (!std::exchange(stopping, true)) {
       if (reporting) reporting->stop();
       server.stop();
@@ -220,6 +223,7 @@ int serve(const config& c, const config_source& from, const command_line& how) {
   if (reporting) reporting->finish();
   note_lists(added.dnsbl, *log);
   note_limits(server.counters(), *log);
+  caches.write_now();
   return good;
 }
 

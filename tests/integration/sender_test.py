@@ -132,6 +132,21 @@ rest = "1h"
         self.assertEqual(mta.stop(), 0)
         mta.event("note", what="bl.test: 3 asked, 1 listed, 0 failed, 0 blocked, 0 odd, 0 skipped")
 
+    def test_what_the_caches_spared_is_in_the_log(self):
+        mta = self.border()
+        for _ in range(2):
+            reply = self.client(mta).message(message("good.test"), "bob@example.test",
+                                             sender="alice@good.test")
+            self.assertTrue(reply.startswith("250 "), reply)
+        mta.signal(signal.SIGUSR1)
+        told = [mta.event("note", where=where)["what"] for where in ("check spf", "dns")]
+        self.assertRegex(told[0], r"^records: [1-9]\d* known, [1-9]\d* read, 0 evicted$")
+        self.assertRegex(told[1], r"^[1-9]\d* asked, \d+ known, \d+ known to have nothing, "
+                                  r"0 known to fail, 0 stale, \d+ joined, [1-9]\d* queries, "
+                                  r"0 timeouts, 0 failed, 0 too many, 0 evicted$")
+        mta.event("note", where="check dkim", what="keys: 0 known, 0 read, 0 evicted")
+        self.assertEqual(mta.stop(), 0)
+
     def test_domains_that_take_no_mail(self):
         mta = self.border()
         for sender, code in (("a@nowhere.test", "550"), ("a@null.test", "550")):
