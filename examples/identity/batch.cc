@@ -98,7 +98,6 @@ class batch {
   void read(std::FILE* in) {
     std::string line;
     while (read_line(in, line)) {
-      if (line.empty()) continue;
       lines_.acquire();
       room_.acquire();
       asio::post(io_, [this, line] { begin(line); });

@@ -69,12 +69,12 @@ int main(int argc, char** argv) {
   examples::keep_standard_streams();
   const identity::options o = identity::parse_command_line(argc, argv);
   if (!o.wrong.empty()) return fail(o.wrong);
-  if (o.help) {
-    std::cout << identity::usage;
-    return good;
-  }
   try {
-    const int status = run(o);
+    int status = good;
+    if (o.help)
+      std::cout << identity::usage;
+    else
+      status = run(o);
     return examples::output_is_whole() ? status : fail(examples::output_is_cut);
   } catch (const std::exception& e) {
     return fail(e.what());

@@ -44,7 +44,11 @@ class route_parser {
 
   std::optional<route> parse(std::string_view text) {
     text = trim(text);
-    if (text == "discard") return route::discard();
+    std::string_view behind = text;
+    if (take_word(behind) == "discard") {
+      if (behind.empty()) return route::discard();
+      return fail("discard has nothing behind it", behind);
+    }
     if (text.starts_with("maildir:")) return parse_maildir(text.substr(text.find(':') + 1));
     std::string_view rest = text;
     if (take_word(rest) == "refuse") return parse_refusal(rest);
@@ -84,12 +88,20 @@ class route_parser {
     return true;
   }
 
+  static bool is_said_in_replies(char c) { return c == '\t' || (c >= ' ' && c <= '~'); }
+
   std::optional<route> parse_refusal(std::string_view rest) {
     const auto code = number_of(take_word(rest), 400, 599);
-    if (!code) return fail("write refuse CODE [ENHANCED] TEXT, with a code from 400 to 599");
+    if (!code) return fail("write refuse CODE [ENHANCED] [TEXT], with a code from 400 to 599");
     std::string_view behind = rest;
     const auto enhanced = parse_enhanced(take_word(behind));
     if (enhanced) rest = behind;
+    // RFC 2034 §4: "the class ... must match the first digit" of the code.
+    if (enhanced && enhanced->klass != *code / 100)
+      return fail("the enhanced code begins with another digit than the code");
+    // RFC 5321 §4.2: textstring.
+    if (!std::all_of(rest.begin(), rest.end(), is_said_in_replies))
+      return fail("the text of a reply is printable ASCII");
     const smtp::enhanced_code unsaid{static_cast<std::uint8_t>(*code / 100), 0, 0};
     const std::string_view words = rest.empty() ? smtp::replies::no_such_user.text : rest;
     return route::refuse(smtp::reply(*code, enhanced.value_or(unsaid), std::string(words)));

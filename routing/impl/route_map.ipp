@@ -95,6 +95,8 @@ GATEPOST_DECL std::string route_map::try_add_users(std::string_view key,
     if (user.empty() || user.find('@') != user.npos) {
       return "a user is named without domain: " + detail::quoted(user);
     }
+    if (user.find('"') != user.npos)
+      return "a user is named by the plain local part, without quotes: " + detail::quoted(user);
   }
   domain_entry& entry = domains_[domain];
   entry.has_users = true;

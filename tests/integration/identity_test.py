@@ -347,14 +347,25 @@ class Batch(Test):
         dns = servers.Nsd(self, ZONE)
         done = self.run_identity(
             "--batch", "--dns", f"127.0.0.1:{dns.port}",
-            text='nonsense\n{"client_address": "x"}\n{"color": "red"}\n{"now": "x"}\n'
+            text='nonsense\n\n{"client_address": "x"}\n{"color": "red"}\n{"now": "x"}\n'
                  '{"now": ""}\n{"now": -1}\n{"now": 1.5}\n{"now": true}\n{"helo": 1}\n'
                  '{"message": "/nonexistent"}\n{"client_address": "192.0.2.1", '
                  '"mail_from": "a@example.test"}\n')
         answers = [json.loads(line) for line in done.stdout.splitlines()]
         self.assertEqual(done.returncode, 1)
-        self.assertEqual(["error" in a for a in answers], [True] * 10 + [False])
-        self.assertEqual(answers[10]["spf"]["result"], "pass")
+        self.assertEqual(["error" in a for a in answers], [True] * 11 + [False])
+        self.assertEqual(answers[11]["spf"]["result"], "pass")
+
+
+    def test_closed_and_full_streams(self):
+        """Without an input there is an end; an answer that cannot be written is a failure."""
+        closed = subprocess.run(["sh", "-c", 'exec "$0" --batch <&-', IDENTITY],
+                                stdout=subprocess.PIPE, check=False, timeout=harness.PATIENCE)
+        self.assertEqual((closed.returncode, closed.stdout), (0, b""))
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([IDENTITY, "--help"], stdout=full, check=False,
+                                  stderr=subprocess.PIPE, timeout=harness.PATIENCE)
+        self.assertEqual(done.returncode, 2)
 
 
 def zone_of(records):

@@ -217,7 +217,8 @@ TEST(parse_routes, errors_name_file_and_line) {
       "* class: y\n"                     // 14: twice
       "example.test class:\n"            // 15
       "example.test class: a, b\n"       // 16
-      "bad..domain class: x\n",          // 17
+      "bad..domain class: x\n"           // 17
+      "example.test users: \"a b\"\n",   // 18
       "/etc/routes");
   const std::pair<const char*, const char*> expected[] = {
       {"/etc/routes:3: ", "\"example.test\" has a route already"},
@@ -232,6 +233,7 @@ TEST(parse_routes, errors_name_file_and_line) {
       {"/etc/routes:15: ", "a class is named by one word, which this is not: \"\""},
       {"/etc/routes:16: ", "a class is named by one word, which this is not: \"a, b\""},
       {"/etc/routes:17: ", "\"bad..domain\" is no address"},
+      {"/etc/routes:18: ", "a user is named by the plain local part, without quotes"},
   };
   ASSERT_EQ(p.errors.size(), std::size(expected));
   for (std::size_t i = 0; i < p.errors.size(); ++i) {

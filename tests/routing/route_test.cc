@@ -95,6 +95,9 @@ TEST(route, bad_texts_are_explained) {
       {"refuse", "refuse CODE"},
       {"refuse 250 OK", "refuse CODE"},
       {"refuse five", "refuse CODE"},
+      {"refuse 550 4.1.1 mixed", "another digit"},
+      {"refuse 550 5.1.1 h\xC3\xA9", "printable ASCII"},
+      {"discard foo", "nothing behind it: \"foo\""},
   };
   for (const auto& [text, expected] : cases) {
     std::string problem;
