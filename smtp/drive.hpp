@@ -50,8 +50,10 @@ class session_driver final : private busy_watch, private transcript_tap {
   GATEPOST_DECL session_driver(transport& connection, const channel& settings, session_facts& facts,
                                const session_services& services, buffer_pool& pool);
 
-  // The whole session; ends with the connection closed.
-  GATEPOST_DECL asio::awaitable<void> run();
+  // The whole session; ends with the connection closed. `cancel`: what the coroutine that awaits
+  // this is cancelled by, that is, whose slot is bound to where it was spawned; it gives up a
+  // delivery or an authenticator that does not answer in time.
+  GATEPOST_DECL asio::awaitable<void> run(asio::cancellation_signal& cancel);
 
   // Graceful stop: a transaction in progress may finish, then 421. Same thread.
   GATEPOST_DECL void stop();
@@ -166,8 +168,7 @@ class session_driver final : private busy_watch, private transcript_tap {
   bool reported_ = false;    // to the observer
   bool committing_ = false;  // it is being made durable, or revoked after that
 
-  // Of converse(). Its coroutine holds on to it as well, which may outlive this.
-  std::shared_ptr<asio::cancellation_signal> cancel_;
+  asio::cancellation_signal* cancel_ = nullptr;  // of run()
   std::string_view port_;        // whose answer is awaited: "delivery" or "auth"; empty: nobody's
   bool port_cancelled_ = false;  // that one was told to give up
 

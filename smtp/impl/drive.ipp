@@ -2,16 +2,12 @@
 #define GATEPOST_SMTP_IMPL_DRIVE_IPP
 
 #include <algorithm>
-#include <asio/any_io_executor.hpp>
-#include <asio/bind_cancellation_slot.hpp>
-#include <asio/co_spawn.hpp>
-#include <asio/post.hpp>
 #include <asio/this_coro.hpp>
-#include <asio/use_awaitable.hpp>
 #include <exception>
 #include <functional>
 #include <utility>
 
+#include "smtp/detail/early_wait.hpp"
 #include "smtp/drive.hpp"
 
 namespace gatepost::smtp {
@@ -109,15 +105,11 @@ GATEPOST_DECL session_driver::session_driver(transport& connection, const channe
       view_{facts, engine_.envelope()},
       started_(connection.now()) {}
 
-GATEPOST_DECL asio::awaitable<void> session_driver::run() {
-  if (services_.observer.wants_transcript(facts_)) engine_.set_tap(this);
-  const auto cancel = std::make_shared<asio::cancellation_signal>();
-  cancel_ = cancel;
+GATEPOST_DECL asio::awaitable<void> session_driver::run(asio::cancellation_signal& cancel) {
+  cancel_ = &cancel;
   try {
-    const asio::any_io_executor executor = co_await asio::this_coro::executor;
-    // A coroutine of its own, because only such a one can be cancelled.
-    co_await asio::co_spawn(executor, converse(),
-                            asio::bind_cancellation_slot(cancel->slot(), asio::use_awaitable));
+    if (services_.observer.wants_transcript(facts_)) engine_.set_tap(this);
+    co_await converse();
   } catch (...) {
     ended_by_ = "error";
     complain("session");
@@ -133,13 +125,12 @@ GATEPOST_DECL asio::awaitable<void> session_driver::run() {
 GATEPOST_DECL asio::awaitable<void> session_driver::converse() {
   if (facts_.tls) choose_channel();  // implicit TLS
   co_await listen_before_speaking();
-  const asio::any_io_executor executor = co_await asio::this_coro::executor;
   bool open = true;
   unsigned stretch = 0;
   while (open) {
     if (++stretch > detail::actions_at_a_stretch) {
       stretch = 0;
-      co_await asio::post(executor, asio::use_awaitable);
+      co_await detail::let_others_run();
     }
     const action a = engine_.next();
     switch (a.kind) {

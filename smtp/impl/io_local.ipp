@@ -28,10 +28,10 @@ GATEPOST_DECL void io_local::shutdown() {
 // --- The clock -----------------------------------------------------------------------------------
 
 GATEPOST_DECL void io_local::add(ticking& t) {
+  if (!armed_) arm();  // first: it may find no memory
   t.after_ = first_;
   if (first_ != nullptr) first_->before_ = &t;
   first_ = &t;
-  if (!armed_) arm();
 }
 
 GATEPOST_DECL void io_local::remove(ticking& t) {
@@ -47,7 +47,6 @@ GATEPOST_DECL void io_local::remove(ticking& t) {
 
 GATEPOST_DECL void io_local::arm() {
   if (!timer_) return;
-  armed_ = true;
   timer_->expires_after(tick_length);
   const auto then = [this](std::error_code ec) {
     armed_ = false;
@@ -60,6 +59,7 @@ GATEPOST_DECL void io_local::arm() {
     if (has_work() && !armed_) arm();
   };
   timer_->async_wait(detail::in_memory(tick_memory_, then));
+  armed_ = true;
 }
 
 GATEPOST_DECL void io_local::tick_all() {

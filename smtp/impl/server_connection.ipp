@@ -32,7 +32,7 @@ GATEPOST_DECL asio::awaitable<void> server::connection::serve() {
   } else if (begun) {
     driver = std::make_unique<session_driver>(transport, *channel, facts, common.services,
                                               io_local::of(home->io).buffers());
-    co_await driver->run();
+    co_await driver->run(cancel);
   }
   transport.close();
 }

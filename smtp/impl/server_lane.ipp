@@ -3,12 +3,14 @@
 
 #include <sys/socket.h>
 
+#include <asio/bind_cancellation_slot.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/post.hpp>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
+#include "smtp/detail/early_wait.hpp"
 #include "smtp/detail/sockaddr.hpp"
 #include "smtp/impl/server_parts.ipp"
 
@@ -110,7 +112,9 @@ GATEPOST_DECL void server::lane::begin(door& d, detail::owned_fd fd, const endpo
   auto c = std::make_shared<connection>(shared_from_this(), d, std::move(fd), peer);
   c->place = connections.insert(connections.end(), c);
   try {
-    asio::co_spawn(io, c->serve(), [c](std::exception_ptr e) { c->ended(e); });
+    detail::ready_to_spawn(io.get_executor());
+    const auto then = [c](std::exception_ptr e) { c->ended(e); };
+    asio::co_spawn(io, c->serve(), asio::bind_cancellation_slot(c->cancel.slot(), then));
   } catch (...) {
     ended(*c);
     throw;

@@ -2,6 +2,7 @@
 #define GATEPOST_SMTP_IMPL_SERVER_PARTS_IPP
 
 #include <asio/awaitable.hpp>
+#include <asio/cancellation_signal.hpp>
 #include <asio/posix/stream_descriptor.hpp>
 #include <atomic>
 #include <cstring>
@@ -148,6 +149,7 @@ struct server::connection {
   const time_point since = transport.now();
   session_facts facts;
   const smtp::channel* channel = nullptr;
+  asio::cancellation_signal cancel;  // of serve()
   std::unique_ptr<session_driver> driver;
   bool held = false;                      // admission counts it as one whose client is not known
   std::optional<ip_address> admitted_as;  // XCLIENT may change the client later

@@ -12,6 +12,8 @@
 #ifndef GATEPOST_SMTP_TESTING_MEMORY_SESSION_HPP
 #define GATEPOST_SMTP_TESTING_MEMORY_SESSION_HPP
 
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <chrono>
@@ -64,10 +66,11 @@ class memory_session {
                   .now = &morning},
         driver_(connection.server(), settings_, facts_, services_, pool_) {
     log.with_transcript = options.transcript;
-    asio::co_spawn(io, driver_.run(), [this](std::exception_ptr e) {
+    const auto then = [this](std::exception_ptr e) {
       ended_ = true;
       error_ = e;
-    });
+    };
+    asio::co_spawn(io, driver_.run(cancel_), asio::bind_cancellation_slot(cancel_.slot(), then));
     settle(io);
   }
   memory_session(const memory_session&) = delete;
@@ -186,6 +189,7 @@ class memory_session {
   client_context client_tls_;
   buffer_pool pool_;
   session_services services_;
+  asio::cancellation_signal cancel_;
   session_driver driver_;
   bool ended_ = false;
   std::exception_ptr error_;

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/io_context.hpp>
@@ -201,8 +203,10 @@ TEST(drive_answer_time, an_observer_that_throws_keeps_nothing_from_its_end) {
   facts.id = "ID1";
   const session_services services{.policy = policy, .delivery = delivery, .observer = log};
   buffer_pool pool;
+  asio::cancellation_signal cancel;
   session_driver driver(connection.server(), settings, facts, services, pool);
-  asio::co_spawn(io, driver.run(), asio::detached);
+  asio::co_spawn(io, driver.run(cancel),
+                 asio::bind_cancellation_slot(cancel.slot(), asio::detached));
   connection.client().try_write(
       "EHLO client.example\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.test>\r\n");
   testing::settle(io);

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <asio/awaitable.hpp>
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <asio/io_context.hpp>
@@ -292,8 +294,10 @@ TEST(drive_time, an_early_talker_within_tls) {
   facts.tls.emplace();
   const session_services services{.policy = policy, .delivery = delivery, .observer = log};
   buffer_pool pool;
+  asio::cancellation_signal cancel;
   session_driver driver(server, settings, facts, services, pool);
-  asio::co_spawn(io, driver.run(), asio::detached);
+  asio::co_spawn(io, driver.run(cancel),
+                 asio::bind_cancellation_slot(cancel.slot(), asio::detached));
   testing::settle(io);
   EXPECT_TRUE(facts.early_talker);
   EXPECT_THAT(connection.client().read_all(), StartsWith("220 mx.example.test ESMTP\r\n250-"));

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <asio/awaitable.hpp>
+#include <asio/cancellation_signal.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <cstddef>
@@ -163,7 +164,8 @@ std::size_t allocations_of(std::string_view round, std::uint32_t* messages = nul
   session_driver driver(client, settings, facts, services, pool);
   asio::io_context io(1);
   std::size_t after = 0;
-  asio::co_spawn(io, driver.run(), [&](std::exception_ptr) { after = allocations; });
+  asio::cancellation_signal cancel;
+  asio::co_spawn(io, driver.run(cancel), [&](std::exception_ptr) { after = allocations; });
   io.run();
   if (messages != nullptr) *messages = facts.messages;
   return after - client.before_last_round();

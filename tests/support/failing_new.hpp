@@ -1,5 +1,6 @@
 // Lets the memory run out on one thread: allocations are counted, and those that a test chooses
-// throw std::bad_alloc. Linked in, this replaces operator new of the whole program.
+// throw std::bad_alloc. Linked in, this replaces operator new of the whole program; and
+// aligned_alloc, by which Asio allocates, but where a sanitizer has its own.
 //
 // Only the thread that calls arm() is concerned; all others, the test's own among them, go on.
 #ifndef GATEPOST_TESTS_SUPPORT_FAILING_NEW_HPP
