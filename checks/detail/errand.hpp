@@ -18,9 +18,7 @@
 #include <asio/cancellation_signal.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/error.hpp>
-#include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
-#include <asio/use_awaitable.hpp>
 #include <chrono>
 #include <exception>
 #include <memory>
@@ -29,6 +27,7 @@
 #include <utility>
 
 #include "smtp/config.hpp"
+#include "smtp/detail/early_wait.hpp"
 
 namespace gatepost::checks::detail {
 
@@ -43,6 +42,7 @@ class errand {
                                        errand_time until = errand_time::max()) {
     auto made = std::make_shared<errand>();
     made->timer_.emplace(executor, until);
+    smtp::detail::ready_to_spawn(executor);
     asio::co_spawn(executor, run(made, std::move(work)),
                    asio::bind_cancellation_slot(made->signal_.slot(), kept{made}));
     return made;
@@ -64,8 +64,7 @@ class errand {
   // Throws what the work has thrown; operation_aborted where the caller is cancelled, or the work.
   asio::awaitable<bool> wait() {
     while (!done_) {
-      std::error_code error;
-      co_await timer_->async_wait(asio::redirect_error(asio::use_awaitable, error));
+      const std::error_code error = co_await smtp::detail::wait_for(*timer_);
       if (done_) break;
       if (error) throw asio::system_error(error);
       cancel();

@@ -18,10 +18,8 @@
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/co_spawn.hpp>
-#include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
-#include <asio/use_awaitable.hpp>
 #include <chrono>
 #include <cstddef>
 #include <deque>
@@ -32,6 +30,7 @@
 #include <utility>
 
 #include "checks/detail/plan.hpp"
+#include "smtp/detail/early_wait.hpp"
 
 namespace gatepost::checks::detail {
 
@@ -221,6 +220,7 @@ struct end_of_flight {
 };
 
 inline void flight::launch(seat& s) {
+  smtp::detail::ready_to_spawn(timer_.get_executor());
   s.begun = check_clock::now();
   s.running = true;
   ++running_;
@@ -247,9 +247,8 @@ class flight_guard {
 };
 
 inline asio::awaitable<void> wait_until(asio::steady_timer& timer, check_clock::time_point when) {
-  std::error_code ignored;
   timer.expires_at(when);
-  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  [[maybe_unused]] const std::error_code ended = co_await smtp::detail::wait_for(timer);
 }
 
 // Waits until the group's verdict is clear, or stop() is called. Throws operation_aborted where

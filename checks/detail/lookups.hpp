@@ -23,10 +23,8 @@
 #include <asio/cancellation_type.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/error.hpp>
-#include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
-#include <asio/use_awaitable.hpp>
 #include <chrono>
 #include <deque>
 #include <exception>
@@ -40,6 +38,7 @@
 #include <variant>
 
 #include "checks/detail/errand.hpp"
+#include "smtp/detail/early_wait.hpp"
 #include "smtp/dns/answer.hpp"
 #include "smtp/dns/message.hpp"
 #include "smtp/dns/resolver.hpp"
@@ -171,9 +170,8 @@ class lookups {
     }
     self->ask_all(self, executor);
     if (self->fresh_) co_return;
-    std::error_code ended;
     self->woken_->expires_at(self->until_);
-    co_await self->woken_->async_wait(asio::redirect_error(asio::use_awaitable, ended));
+    const std::error_code ended = co_await smtp::detail::wait_for(*self->woken_);
     // Nobody wants the search to go on then, whatever has come meanwhile.
     const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
     const bool cancelled = state.cancelled() != asio::cancellation_type::none;
@@ -187,6 +185,7 @@ class lookups {
     fresh_ = false;
     for (entry& e : entries_) {
       if (e.answer || e.begun) continue;
+      smtp::detail::ready_to_spawn(executor);
       e.begun = true;
       asio::co_spawn(executor, ask(self, e),
                      asio::bind_cancellation_slot(e.cancel.slot(), kept{self}));

@@ -5,14 +5,13 @@
 #include <asio/generic/stream_protocol.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/local/stream_protocol.hpp>
-#include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
-#include <asio/use_awaitable.hpp>
 #include <chrono>
 #include <cstring>
 #include <string>
 #include <utility>
 
+#include "smtp/detail/early_wait.hpp"
 #include "smtp/detail/sockaddr.hpp"
 #include "smtp/domain.hpp"
 #include "smtp/socket_connector.hpp"
@@ -40,10 +39,9 @@ struct timed_operation {
 
 // errc::timed_out, or how the operation went. Whoever called it keeps `op` meanwhile.
 inline asio::awaitable<std::error_code> finish(timed_operation& op, time_point deadline) {
-  std::error_code ended;
   if (!op.done) {
     op.timer.expires_at(deadline);
-    co_await op.timer.async_wait(asio::redirect_error(asio::use_awaitable, ended));
+    [[maybe_unused]] const std::error_code ended = co_await wait_for(op.timer);
   }
   if (!op.done) co_return errc::timed_out;
   co_return op.error;

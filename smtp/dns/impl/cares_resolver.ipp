@@ -4,15 +4,14 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/error.hpp>
 #include <asio/execution/context.hpp>
-#include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
-#include <asio/use_awaitable.hpp>
 #include <optional>
 #include <system_error>
 #include <utility>
 #include <variant>
 
+#include "smtp/detail/early_wait.hpp"
 #include "smtp/dns/cares_resolver.hpp"
 #include "smtp/dns/detail/cares_engine.hpp"
 #include "smtp/dns/impl/cares_channel.ipp"
@@ -55,8 +54,7 @@ asio::awaitable<answer<Record>> ask(std::shared_ptr<cares_engine> engine, std::s
   if (!f->result) {
     asio::steady_timer landing(engine->io(), asio::steady_timer::time_point::max());
     const seat mine(*engine, *f, landing);
-    std::error_code ignored;
-    co_await landing.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    [[maybe_unused]] const std::error_code ended = co_await smtp::detail::wait_for(landing);
     // Woken by nobody of ours: cancelled.
     if (!f->result) throw std::system_error(asio::error::operation_aborted);
   }
