@@ -23,7 +23,8 @@ template <class Item>
 class batch_worker {
  public:
   // Called on the worker's thread with what came in since the last call, in order. The answer: when
-  // to call again even if nothing comes in.
+  // to call again even if nothing comes in. What it throws ends nothing: the items that are left in
+  // the batch are dropped.
   using batch_function =
       std::function<std::optional<std::chrono::milliseconds>(std::vector<Item>& batch)>;
 
@@ -33,7 +34,8 @@ class batch_worker {
   batch_worker& operator=(const batch_worker&) = delete;
   ~batch_worker() { stop(); }
 
-  // False after stop(), or where there can be no thread: the item is left as it is. Thread-safe.
+  // False after stop(), or where there can be no thread: the item is left as it is. It is where
+  // this throws std::bad_alloc, too. Thread-safe.
   bool push(Item& item) {
     const std::lock_guard lock(mutex_);
     if (stopping_ || (!thread_.joinable() && !start())) return false;
@@ -53,6 +55,8 @@ class batch_worker {
   }
 
  private:
+  static constexpr std::chrono::milliseconds after_failure{100};
+
   // Signals are for the application's own threads.
   bool start() {
     sigset_t all;
@@ -62,8 +66,8 @@ class batch_worker {
     try {
       thread_ = std::thread([this] { run(); });
       pthread_setname_np(thread_.native_handle(), name_);
-    } catch (const std::system_error&) {
-      // The system has no thread left: the caller hears of it by push().
+    } catch (...) {
+      // The system has no thread left, or no memory: the caller hears of it by push().
     }
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     return thread_.joinable();
@@ -73,7 +77,12 @@ class batch_worker {
     std::vector<Item> batch;
     std::optional<std::chrono::milliseconds> again;
     while (take(batch, again)) {
-      again = work_(batch);
+      try {
+        again = work_(batch);
+      } catch (...) {
+        // No memory, most likely: what was not done is dropped, and the next batch may have some.
+        again = after_failure;
+      }
       batch.clear();
     }
   }

@@ -33,17 +33,19 @@ class unfinished_file {
   static constexpr std::uint64_t early_write_octets = 1u << 20;
 
   unfinished_file(int directory, std::string name)
-      : directory_(directory), name_(std::move(name)) {}
+      : directory_(directory),
+        name_(std::move(name)),
+        unfinished_name_(name_ + std::string(unfinished_suffix)) {}
   unfinished_file(const unfinished_file&) = delete;
   unfinished_file& operator=(const unfinished_file&) = delete;
   ~unfinished_file() {
-    if (file_) ::unlinkat(directory_, unfinished_name().c_str(), 0);
+    if (file_) ::unlinkat(directory_, unfinished_name_.c_str(), 0);
   }
 
   std::error_code write(std::string_view octets) {
     if (!file_) {
       constexpr int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-      file_ = descriptor(::openat(directory_, unfinished_name().c_str(), flags, 0600));
+      file_ = descriptor(::openat(directory_, unfinished_name_.c_str(), flags, 0600));
       if (!file_) return last_error();
     }
     const std::error_code failed = write_all(file_.number(), octets);
@@ -61,7 +63,7 @@ class unfinished_file {
   std::error_code finish() {
     const std::error_code failed = sync_data(file_.number());
     if (failed) return failed;
-    if (::renameat(directory_, unfinished_name().c_str(), directory_, name_.c_str()) != 0) {
+    if (::renameat(directory_, unfinished_name_.c_str(), directory_, name_.c_str()) != 0) {
       return last_error();
     }
     file_.close();
@@ -69,10 +71,9 @@ class unfinished_file {
   }
 
  private:
-  std::string unfinished_name() const { return name_ + std::string(unfinished_suffix); }
-
   int directory_;
   std::string name_;
+  std::string unfinished_name_;
   descriptor file_;
   std::uint64_t size_ = 0;
   std::uint64_t begun_ = 0;

@@ -49,6 +49,23 @@ struct spool_operation {
   enum class kind : std::uint8_t { commit, update, remove };
 
   spool_operation(kind k, std::string_view i) : what(k), id(i) {}
+  spool_operation(const spool_operation&) = delete;
+  spool_operation& operator=(const spool_operation&) = delete;
+  // Whatever becomes of it, who waits is told.
+  ~spool_operation() { finish(smtp::errc::spool_failed); }
+
+  // False: somebody was to wait, and does no more.
+  bool finish(std::error_code with) noexcept {
+    const std::shared_ptr<wait_state> who = std::exchange(wait, nullptr);
+    return !who || who->finish(with);
+  }
+
+  // Of a message whose commit nobody waited for.
+  void become_removal() noexcept {
+    what = kind::remove;
+    synced = false;
+    answer.clear();
+  }
 
   kind what;
   bool synced = true;
@@ -171,21 +188,26 @@ class spool_engine {
 
   // --- Body thread -------------------------------------------------------------------------------
   wake_up run_bodies(std::vector<body_job>& jobs);
+  void do_job(body_job& job, std::vector<operation_ptr>& finished);
   std::error_code write_buffer(spilled_text& text);
   std::error_code finish_file(spilled_text& text);
   void hand_over(std::vector<operation_ptr>& finished);
+  bool pass_on(operation_ptr& operation);
 
   // --- Log thread --------------------------------------------------------------------------------
   wake_up run_log(std::vector<operation_ptr>& batch);
   void work_off(std::vector<operation_ptr>& operations);
   void write(std::span<operation_ptr> operations);
+  std::error_code try_to_write(std::span<operation_ptr> operations);
+  void make_room(std::size_t operations);
   void begin_batch();
   void prepare(spool_operation& operation, bool& sync);
   std::error_code find(const std::string& id);
   void prepare_removal(spool_operation& operation);
   rocksdb::Status write_batch(bool sync);
+  rocksdb::Status write_batch_unguarded(bool sync);
   void settle(operation_ptr& operation, std::error_code written);
-  void succeed(spool_operation& operation);
+  void succeed(operation_ptr& operation);
   void fail(operation_ptr& operation);
   void sync_if_due();
   void break_down(const rocksdb::Status& status);
@@ -193,6 +215,7 @@ class spool_engine {
   rocksdb::Status repair();
   wake_up next_wake_up() const;
   void finish();
+  void finish_log();
 
   // --- Both --------------------------------------------------------------------------------------
   static operation_ptr removal_of(std::string_view id) {
@@ -205,6 +228,15 @@ class spool_engine {
   }
   std::error_code trouble_with_file(std::error_code why) const;
   void report_space(bool low) const;
+  // On the threads, where nothing may go wrong by that: not by a lack of memory for the words, nor
+  // by the observer.
+  template <class Words>
+  void complain(Words words) const noexcept {
+    try {
+      report(words());
+    } catch (...) {
+    }
+  }
   template <class Change>
   void count(Change change) {
     const std::lock_guard lock(stats_mutex_);

@@ -2,6 +2,10 @@
 #ifndef GATEPOST_ROUTING_DETAIL_SPOOL_LOG_HPP
 #define GATEPOST_ROUTING_DETAIL_SPOOL_LOG_HPP
 
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
 #include "routing/detail/spool_engine.hpp"
 
 namespace gatepost::routing::detail {
@@ -11,16 +15,27 @@ namespace gatepost::routing::detail {
 inline spool_engine::wake_up spool_engine::run_bodies(std::vector<body_job>& jobs) {
   std::vector<operation_ptr> finished;
   for (body_job& job : jobs) {
-    if (job.commit) {
-      job.commit->answer = finish_file(*job.text);
-      finished.push_back(std::move(job.commit));
-    } else if (job.wait && !job.wait->abandoned()) {
-      job.wait->finish(write_buffer(*job.text));
+    try {
+      do_job(job, finished);
+    } catch (...) {  // no memory: this one fails
+      if (job.wait) job.wait->finish(smtp::errc::spool_failed);
+      job.commit.reset();
     }
     job.text.reset();
   }
   if (!finished.empty()) hand_over(finished);
   return std::nullopt;
+}
+
+inline void spool_engine::do_job(body_job& job, std::vector<operation_ptr>& finished) {
+  if (job.commit) {
+    finished.reserve(finished.size() + 1);  // first: a file that is finished has to be handed over
+    job.commit->answer = finish_file(*job.text);
+    finished.push_back(std::move(job.commit));
+  } else if (job.wait && !job.wait->abandoned()) {
+    const std::error_code written = write_buffer(*job.text);
+    job.wait->finish(written);
+  }
 }
 
 inline std::error_code spool_engine::write_buffer(spilled_text& text) {
@@ -49,17 +64,27 @@ inline void spool_engine::hand_over(std::vector<operation_ptr>& finished) {
   for (operation_ptr& operation : finished) {
     std::error_code& answer = operation->answer;
     if (!answer && unsynced) answer = trouble_with_file(unsynced);
-    if (!answer && log_.push(operation)) continue;
+    if (!answer && pass_on(operation)) continue;
     files_.remove(operation->id);
-    operation->wait->finish(answer ? answer : make_error_code(smtp::errc::spool_failed));
+    operation->finish(answer ? answer : make_error_code(smtp::errc::spool_failed));
     count([](spool_stats& s) { ++s.failures; });
+  }
+}
+
+inline bool spool_engine::pass_on(operation_ptr& operation) {
+  try {
+    return log_.push(operation);
+  } catch (...) {  // no memory
+    return false;
   }
 }
 
 inline std::error_code spool_engine::trouble_with_file(std::error_code why) const {
   const bool full = why == std::errc::no_space_on_device || why.value() == EDQUOT ||
                     why == smtp::errc::spool_full;
-  report(options_.directory + "/bodies: cannot write a message's text: " + why.message());
+  complain([&] {
+    return options_.directory + "/bodies: cannot write a message's text: " + why.message();
+  });
   return full ? smtp::errc::spool_full : smtp::errc::spool_failed;
 }
 
@@ -104,26 +129,54 @@ inline void spool_engine::work_off(std::vector<operation_ptr>& operations) {
 inline void spool_engine::write(std::span<operation_ptr> operations) {
   if (broken_ != 0) {
     const std::error_code why = static_cast<smtp::errc>(broken_.load());
+    make_room(operations.size());
     for (operation_ptr& operation : operations) settle(operation, why);
     return;
   }
+  std::error_code failed;
+  try {
+    failed = try_to_write(operations);
+  } catch (...) {  // no memory, and nothing was written
+    failed = smtp::errc::spool_failed;
+    for (operation_ptr& operation : operations) operation->written = false;
+  }
+  for (operation_ptr& operation : operations) settle(operation, failed);
+}
+
+// What throws is what comes before the write; what comes after it needs no memory.
+inline std::error_code spool_engine::try_to_write(std::span<operation_ptr> operations) {
+  make_room(operations.size());
   begin_batch();
   going_.clear();
   bool sync = false;
   for (const operation_ptr& operation : operations) prepare(*operation, sync);
-  std::error_code failed;
-  if (batch_.Count() > 0) {
-    const rocksdb::Status status = write_batch(sync);
-    if (!status.ok()) break_down(status);
-    if (!status.ok()) failed = static_cast<smtp::errc>(broken_.load());
-  }
-  for (operation_ptr& operation : operations) settle(operation, failed);
+  if (batch_.Count() == 0) return {};
+  const rocksdb::Status status = write_batch(sync);
+  if (status.ok()) return {};
+  break_down(status);
+  return static_cast<smtp::errc>(broken_.load());
+}
+
+// For what may become of each of them.
+inline void spool_engine::make_room(std::size_t operations) {
+  const auto in = [operations](auto& list) {
+    const std::size_t wanted = list.size() + operations;
+    if (list.capacity() < wanted) list.reserve(std::max(wanted, 2 * list.capacity()));
+  };
+  in(follow_ups_);
+  in(retries_);
+  in(doubtful_);
 }
 
 // Tells whoever reads the log that all before this batch was safe; see log_scan.hpp.
 inline void spool_engine::begin_batch() {
   batch_.Clear();
   if (!unsynced_since_) batch_.PutLogData(slice_of(synced_mark));
+}
+
+// A batch that lacks something must not be written.
+inline void require(const rocksdb::Status& status) {
+  if (!status.ok()) throw std::runtime_error(status.ToString());
 }
 
 // Puts an operation into the batch, or sets its answer.
@@ -136,13 +189,14 @@ inline void spool_engine::prepare(spool_operation& operation, bool& sync) {
       operation.answer = smtp::errc::cancelled;
       return;
     }
-    batch_.Put(record_key(operation.id), operation.record);
-    if (!operation.in_file) batch_.Put(body_key(operation.id), operation.body);
+    require(batch_.Put(record_key(operation.id), operation.record));
+    if (operation.in_file) in_file_.insert(operation.id);
+    if (!operation.in_file) require(batch_.Put(body_key(operation.id), operation.body));
     operation.written = true;
   } else {
     operation.answer = find(operation.id);
     if (operation.answer) return;
-    batch_.Put(record_key(operation.id), operation.record);
+    require(batch_.Put(record_key(operation.id), operation.record));
     operation.written = true;
   }
   sync = sync || (operation.written && operation.synced);
@@ -161,14 +215,28 @@ inline void spool_engine::prepare_removal(spool_operation& operation) {
   const auto text = text_in_spool_record(found_);
   operation.size = text ? text->size : 0;
   operation.in_file = in_file_.contains(operation.id);
-  batch_.Delete(record_key(operation.id));
+  require(batch_.Delete(record_key(operation.id)));
   // Written once and never again, so the two annihilate each other wherever they meet.
-  if (!operation.in_file) batch_.SingleDelete(body_key(operation.id));
+  if (!operation.in_file) require(batch_.SingleDelete(body_key(operation.id)));
   operation.written = true;
   going_.insert(operation.id);
 }
 
+// Where memory ran out in the middle of it nobody knows how much was written.
+template <class Work>
+rocksdb::Status try_to(Work work) noexcept {
+  try {
+    return work();
+  } catch (...) {
+    return rocksdb::Status::MemoryLimit();
+  }
+}
+
 inline rocksdb::Status spool_engine::write_batch(bool sync) {
+  return try_to([&] { return write_batch_unguarded(sync); });
+}
+
+inline rocksdb::Status spool_engine::write_batch_unguarded(bool sync) {
   const std::error_code injected = fault(spool_step::batch_write);
   if (injected == std::errc::no_space_on_device) return rocksdb::Status::NoSpace("injected");
   if (injected) return rocksdb::Status::IOError("injected");
@@ -194,20 +262,22 @@ inline void spool_engine::settle(operation_ptr& operation, std::error_code writt
   if (!operation->answer) operation->answer = written;
   if (operation->answer) return fail(operation);
   operation->written = false;
-  succeed(*operation);
+  succeed(operation);
 }
 
-inline void spool_engine::succeed(spool_operation& operation) {
+inline void spool_engine::succeed(operation_ptr& done) {
   using kind = spool_operation::kind;
+  spool_operation& operation = *done;
   switch (operation.what) {
     case kind::commit:
-      if (operation.in_file) in_file_.insert(operation.id);
       count([&](spool_stats& s) {
         ++s.commits;
         ++s.messages;
         s.octets += operation.size;
       });
-      if (!operation.wait->finish({})) follow_ups_.push_back(removal_of(operation.id));
+      if (operation.finish({})) return;
+      operation.become_removal();
+      follow_ups_.push_back(std::move(done));
       return;
     case kind::update: count([](spool_stats& s) { ++s.updates; }); break;
     case kind::remove:
@@ -222,7 +292,7 @@ inline void spool_engine::succeed(spool_operation& operation) {
       });
       break;
   }
-  if (operation.wait) operation.wait->finish({});
+  operation.finish({});
 }
 
 inline void spool_engine::fail(operation_ptr& operation) {
@@ -235,26 +305,35 @@ inline void spool_engine::fail(operation_ptr& operation) {
     retries_.push_back(std::move(operation));
     return;
   }
-  if (operation->what == kind::commit && was_written) {
-    doubtful_.push_back({operation->id, operation->in_file});
-  } else if (operation->what == kind::commit && operation->in_file) {
-    files_.remove(operation->id);
+  if (operation->what == kind::commit && operation->in_file) {
+    in_file_.erase(operation->id);
+    if (!was_written) files_.remove(operation->id);
   }
   count([](spool_stats& s) { ++s.failures; });
-  if (operation->wait) operation->wait->finish(operation->answer);
+  operation->finish(operation->answer);
+  if (operation->what == kind::commit && was_written)
+    doubtful_.push_back({std::move(operation->id), operation->in_file});
 }
 
 inline void spool_engine::sync_if_due() {
   if (broken_ != 0 || !unsynced_since_) return;
   if (clock::now() - *unsynced_since_ < options_.lazy_sync) return;
-  const rocksdb::Status status = store_.sync();
+  const rocksdb::Status status = try_to([this] { return store_.sync(); });
   if (!status.ok()) return break_down(status);
   unsynced_since_.reset();
   count([](spool_stats& s) { ++s.syncs; });
 }
 
-// The last chance of lazy changes, when the thread has ended.
+// The last chance of lazy changes, when the thread has ended. What there is no memory for stays as
+// it is in the log.
 inline void spool_engine::finish() {
+  try {
+    finish_log();
+  } catch (...) {
+  }
+}
+
+inline void spool_engine::finish_log() {
   std::vector<operation_ptr> nothing;
   next_attempt_ = {};
   if (!retries_.empty()) run_log(nothing);
@@ -263,7 +342,7 @@ inline void spool_engine::finish() {
   const bool changed = stats_.commits + stats_.updates + stats_.removals > 0;
   if (broken_ == 0 && changed && !unsynced_since_) {
     begin_batch();
-    batch_.Put(slice_of(format_key), slice_of(format_value));
+    require(batch_.Put(slice_of(format_key), slice_of(format_value)));
     store_.write(batch_, true);
   }
 }
@@ -275,15 +354,17 @@ inline void spool_engine::break_down(const rocksdb::Status& status) {
   if (why != smtp::errc::spool_full) why = smtp::errc::spool_failed;
   if (broken_.exchange(static_cast<int>(why)) == 0) retry_wait_ = options_.first_retry;
   next_attempt_ = clock::now() + retry_wait_;
-  report(options_.directory + ": cannot write: " + status.ToString() +
-         "; messages are refused until it works again");
+  complain([&] {
+    return options_.directory + ": cannot write: " + status.ToString() +
+           "; messages are refused until it works again";
+  });
 }
 
 inline void spool_engine::try_again() {
   if (clock::now() < next_attempt_) return;
-  const rocksdb::Status status = repair();
+  const rocksdb::Status status = try_to([this] { return repair(); });
   if (status.ok()) {
-    report(options_.directory + ": writing works again");
+    complain([this] { return options_.directory + ": writing works again"; });
     broken_ = 0;
     return;
   }
@@ -301,11 +382,11 @@ inline rocksdb::Status spool_engine::repair() {
   unsynced_since_.reset();  // what the log had is in a table now
   begin_batch();
   for (const doubtful& message : doubtful_) {
-    batch_.Delete(record_key(message.id));
-    batch_.SingleDelete(body_key(message.id));
+    require(batch_.Delete(record_key(message.id)));
+    require(batch_.SingleDelete(body_key(message.id)));
   }
   // Also without any: shows that writing works.
-  batch_.Put(slice_of(format_key), slice_of(format_value));
+  require(batch_.Put(slice_of(format_key), slice_of(format_value)));
   status = write_batch(true);
   if (!status.ok()) return status;
   for (const doubtful& message : doubtful_) {

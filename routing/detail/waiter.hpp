@@ -5,50 +5,61 @@
 // it, while the work goes on; finish() then says that nobody waits any more.
 //
 // A batch of answers is one post to each io_context, not one for every answer: the thread that
-// works and the one that waits would fight for the context's lock.
+// works and the one that waits would fight for the context's lock. Nothing that the other thread
+// does needs memory: who waits is told even where there is none.
 #ifndef GATEPOST_ROUTING_DETAIL_WAITER_HPP
 #define GATEPOST_ROUTING_DETAIL_WAITER_HPP
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
+#include <asio/execution/context.hpp>
 #include <asio/execution_context.hpp>
+#include <asio/io_context.hpp>
 #include <asio/post.hpp>
-#include <asio/redirect_error.hpp>
+#include <asio/query.hpp>
 #include <asio/steady_timer.hpp>
-#include <asio/use_awaitable.hpp>
 #include <memory>
 #include <mutex>
 #include <system_error>
 #include <utility>
-#include <vector>
 
+#include "smtp/detail/early_wait.hpp"
+#include "smtp/detail/handler_memory.hpp"
 #include "smtp/errc.hpp"
 
 namespace gatepost::routing::detail {
 
 class wait_state;
 
-// The answers that came for coroutines of one execution context and were not told yet.
+// The answers that came for coroutines of one io_context and were not told yet.
 class wake_lane final : public asio::execution_context::service {
  public:
   inline static asio::execution_context::id id;
 
-  explicit wake_lane(asio::execution_context& context) : service(context) {}
+  explicit wake_lane(asio::execution_context& context)
+      : service(context), io_(static_cast<asio::io_context&>(context)) {}
 
   // On any thread, while `context` lives.
-  void wake(std::shared_ptr<wait_state> state);
+  void wake(std::shared_ptr<wait_state> state) noexcept;
 
  private:
-  // The waiting coroutines go after this, so that answers still come meanwhile.
-  void shutdown() override {
-    const std::lock_guard lock(mutex_);
-    answered_.clear();
-  }
-  void drain(const asio::any_io_executor& here);
+  using chain = std::shared_ptr<wait_state>;  // of those that are waiting to be told, by next_
 
+  // The waiting coroutines go after this, so that answers still come meanwhile.
+  void shutdown() override;
+  // With mutex_ held.
+  void add(std::shared_ptr<wait_state> state) noexcept;
+  void post() noexcept;
+  void drain() noexcept;
+  void tell(std::shared_ptr<wait_state> state) noexcept;
+
+  asio::io_context& io_;
   std::mutex mutex_;
-  std::vector<std::shared_ptr<wait_state>> answered_;
+  chain first_;
+  wait_state* last_ = nullptr;
   bool posted_ = false;  // drain() is to come
+  bool closed_ = false;
+  smtp::detail::handler_memory memory_;  // of what is posted
 };
 
 class wait_state : public std::enable_shared_from_this<wait_state> {
@@ -58,7 +69,7 @@ class wait_state : public std::enable_shared_from_this<wait_state> {
         lane_(asio::use_service<wake_lane>(asio::query(executor_, asio::execution::context))) {}
 
   // The other thread, once: this is the answer. False: nobody waits for it.
-  bool finish(std::error_code answer) {
+  bool finish(std::error_code answer) noexcept {
     // Held while posting: as long as somebody waits, the executor's context lives.
     const std::lock_guard lock(mutex_);
     if (left_) return false;
@@ -86,42 +97,63 @@ class wait_state : public std::enable_shared_from_this<wait_state> {
   mutable std::mutex mutex_;
   asio::any_io_executor executor_;
   wake_lane& lane_;
+  std::shared_ptr<wait_state> next_;  // of the lane
   asio::steady_timer* timer_ = nullptr;
   std::error_code answer_;
   bool done_ = false;
   bool left_ = false;
 };
 
-inline void wake_lane::wake(std::shared_ptr<wait_state> state) {
-  const asio::any_io_executor executor = state->executor_;
+inline void wake_lane::shutdown() {
+  chain dropped;
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+  dropped.swap(first_);
+  // One by one: a long chain that goes at once goes by recursion.
+  while (dropped) dropped = std::exchange(dropped->next_, nullptr);
+  last_ = nullptr;
+}
+
+inline void wake_lane::add(std::shared_ptr<wait_state> state) noexcept {
+  wait_state* const added = state.get();
+  (last_ != nullptr ? last_->next_ : first_) = std::move(state);
+  last_ = added;
+}
+
+inline void wake_lane::wake(std::shared_ptr<wait_state> state) noexcept {
+  const std::lock_guard lock(mutex_);
+  if (closed_) return;
+  add(std::move(state));
+  if (!std::exchange(posted_, true)) post();
+}
+
+// The lock is held: what is posted here is posted before the io_context begins to shut down.
+inline void wake_lane::post() noexcept {
+  const auto then = [this] { drain(); };
+  asio::post(io_.get_executor(), smtp::detail::in_memory(memory_, then));
+}
+
+inline void wake_lane::drain() noexcept {
+  chain answered;
   {
     const std::lock_guard lock(mutex_);
-    answered_.push_back(std::move(state));
-    if (std::exchange(posted_, true)) return;
-  }
-  try {
-    asio::post(executor, [this, executor] { drain(executor); });
-  } catch (...) {  // no memory: the next answer brings this one along
-    const std::lock_guard lock(mutex_);
+    answered.swap(first_);
+    last_ = nullptr;
     posted_ = false;
-    throw;
+  }
+  while (answered) {
+    std::shared_ptr<wait_state> next = std::exchange(answered->next_, nullptr);
+    tell(std::exchange(answered, std::move(next)));
   }
 }
 
-inline void wake_lane::drain(const asio::any_io_executor& here) {
-  std::vector<std::shared_ptr<wait_state>> answered;
-  {
-    const std::lock_guard lock(mutex_);
-    answered.swap(answered_);
-    posted_ = false;
-  }
-  for (std::shared_ptr<wait_state>& state : answered) {
-    const asio::any_io_executor executor = state->executor_;
-    if (executor == here) {
-      state->wake();
-    } else {  // of a strand
-      asio::post(executor, [state = std::move(state)] { state->wake(); });
-    }
+inline void wake_lane::tell(std::shared_ptr<wait_state> state) noexcept {
+  const asio::any_io_executor executor = state->executor_;
+  if (executor == asio::any_io_executor(io_.get_executor())) return state->wake();
+  try {  // of a strand
+    asio::post(executor, [state] { state->wake(); });
+  } catch (...) {  // there is no memory: once more
+    wake(std::move(state));
   }
 }
 
@@ -141,8 +173,8 @@ class waiter {
 
   // errc::cancelled: this coroutine was cancelled before there was an answer.
   asio::awaitable<std::error_code> wait() {
-    std::error_code ignored;
-    co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    // However that ends, it is the state that says whether there was an answer.
+    [[maybe_unused]] const std::error_code woken = co_await smtp::detail::wait_for(timer_);
     const std::lock_guard lock(state_->mutex_);
     if (!state_->done_) co_return smtp::errc::cancelled;
     taken_ = true;

@@ -30,7 +30,13 @@ class commit_wait {
   commit_wait(const commit_wait&) = delete;
   commit_wait& operator=(const commit_wait&) = delete;
   ~commit_wait() {
-    if (waiter_.leave()) engine_->take_back(id_);
+    if (!waiter_.leave()) return;
+    try {
+      engine_->take_back(id_);
+    } catch (...) {
+      // No memory for that. The next start finds the message, as one that was committed right
+      // before a crash: it is delivered, and nobody was promised that it is not.
+    }
   }
 
   const std::shared_ptr<wait_state>& state() const { return waiter_.state(); }
@@ -51,7 +57,11 @@ class rocksdb_writer final : public spool_writer {
     if (!spilled_) return;
     // Removing a file waits for the disk, so the body thread does it.
     body_job forget{std::move(spilled_), nullptr, nullptr};
-    engine_->push(forget);
+    try {
+      engine_->push(forget);
+    } catch (...) {
+      // No memory for that: this thread does it, at the end of this block.
+    }
   }
 
   const std::string& id() const override { return id_; }

@@ -65,6 +65,7 @@ struct in_memory {
 
   allocator_type get_allocator() const noexcept { return allocator_type(*memory); }
   void operator()(std::error_code ec) { function(ec); }
+  void operator()() { function(); }
 
   handler_memory* memory;
   Function function;
