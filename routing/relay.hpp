@@ -81,6 +81,10 @@ struct relay_options {
   // read between deliveries, and for one ETRN at a time.
   std::size_t etrn_messages = 10000;
 
+  // After something went wrong on our side, and not with the message: a lack of memory, an
+  // exception from what we call. Then it is tried again.
+  std::chrono::milliseconds trouble_wait = std::chrono::minutes(1);
+
   // The client side of sessions: limits, and what is used of what is offered. hello_name, starttls
   // and protocol are set per next hop; a login, where there is one, is for all of them.
   smtp::client_options client;

@@ -36,6 +36,8 @@
 #include "smtp/client.hpp"
 #include "smtp/config.hpp"
 #include "smtp/reply.hpp"
+#include "smtp/detail/handler_memory.hpp"
+#include "smtp/io_local.hpp"
 #include "smtp/socket_connector.hpp"
 
 namespace gatepost::routing::detail {
@@ -162,7 +164,7 @@ class relay_engine final : public std::enable_shared_from_this<relay_engine> {
   relay_stats stats() const;
 
   // Any thread.
-  void post_schedule(std::string id, spool_time when);
+  void post_schedule(const std::string& id, spool_time when) noexcept;
   void post_forget(std::string id);
   void post_etrn(std::shared_ptr<etrn_request> request);
   void post_release(std::string id, std::shared_ptr<wait_state> asker);
@@ -180,19 +182,40 @@ class relay_engine final : public std::enable_shared_from_this<relay_engine> {
   const relay_options options;
 
  private:
+  // Where there was no memory to schedule a message, or to go on: looks through the spool for it
+  // after a while.
+  class second_look final : private smtp::io_local::ticking {
+   public:
+    explicit second_look(relay_engine& of);
+
+   private:
+    using clock = smtp::io_local::clock;
+    void tick(clock::time_point now) override;
+    relay_engine& of_;
+    const spool_time missed_at_;
+    const clock::time_point due_;
+  };
+
   // --- The schedule (relay_engine.ipp) ---
+  void missed() noexcept;
+  template <class Work>
+  void guarded(Work work) noexcept;
+  void look_again_later();
+  void look_again(spool_time until);
   void schedule(std::string id, spool_time when);
   void forget(const std::string& id);
   void unschedule(const std::string& id);
   void pump();
   void pump_soon();
-  void begin_delivery(std::string id);
+  void begin_delivery();
   void ended(const std::string& id, std::exception_ptr e);
   void end_if_idle();
   void arm();
   void count();
 
   // --- What others ask for (relay_requests.ipp) ---
+  template <class Work>
+  void answered(wait_state& asker, Work work) noexcept;
   void begin_release(const std::string& id, std::shared_ptr<wait_state> asker);
   void end_release(const std::string& id, std::error_code answer);
   spool_message release_at_work(message_at_work& w);
@@ -206,6 +229,7 @@ class relay_engine final : public std::enable_shared_from_this<relay_engine> {
 
   // --- One message (relay_delivery.ipp) ---
   asio::awaitable<void> deliver(std::string id);
+  asio::awaitable<void> deliver_all(message_at_work& w);
   void cannot_load(const std::string& id, smtp::errc why);
   asio::awaitable<std::vector<delivery_group>> group_recipients(const message_at_work& w);
   asio::awaitable<route> destination_of(const spool_message& m, const spool_recipient& r);
@@ -266,6 +290,11 @@ class relay_engine final : public std::enable_shared_from_this<relay_engine> {
   bool stopping_ = false;
   bool pump_posted_ = false;
   std::atomic<bool> abandoned_{false};
+  std::atomic<bool> missed_{false};  // second_look_ is to be
+  std::optional<second_look> second_look_;
+  bool missed_more_ = false;                    // since that one was begun
+  smtp::detail::handler_memory missed_memory_;  // of what says so
+  smtp::detail::handler_memory pump_memory_;    // of what pump_soon() posts
 
   struct counters {
     std::atomic<std::uint64_t> queued{0};

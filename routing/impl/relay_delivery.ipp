@@ -5,9 +5,7 @@
 #include <algorithm>
 #include <asio/any_io_executor.hpp>
 #include <asio/post.hpp>
-#include <asio/redirect_error.hpp>
 #include <asio/this_coro.hpp>
-#include <asio/use_awaitable.hpp>
 #include <map>
 #include <span>
 
@@ -15,6 +13,7 @@
 #include "routing/detail/waiter.hpp"
 #include "routing/impl/relay_hops.ipp"
 #include "routing/maildir.hpp"
+#include "smtp/detail/early_wait.hpp"
 
 namespace gatepost::routing::detail {
 
@@ -30,17 +29,28 @@ GATEPOST_DECL asio::awaitable<void> relay_engine::deliver(std::string id) {
     co_return;
   }
   message_at_work w(*std::move(m), forced, delivering_);
-  const std::vector<delivery_group> groups = co_await group_recipients(w);
-  for (const delivery_group& group : groups) {
-    if (stopping_) break;
-    co_await deliver_group(w, group);
+  std::exception_ptr failed;
+  try {
+    co_await deliver_all(w);
+  } catch (...) {
+    failed = std::current_exception();
   }
+  // Whatever happened: who has got it must not get it again.
   if (w.changed) co_await save(w);
+  if (failed) std::rethrow_exception(failed);
   if (w.parked) {
     parked_.insert(id);
     if (forced) forced_.insert(id);
   } else if (const auto due = w.message.due()) {
     again_.try_emplace(id, *due);
+  }
+}
+
+GATEPOST_DECL asio::awaitable<void> relay_engine::deliver_all(message_at_work& w) {
+  const std::vector<delivery_group> groups = co_await group_recipients(w);
+  for (const delivery_group& group : groups) {
+    if (stopping_) break;
+    co_await deliver_group(w, group);
   }
 }
 
@@ -194,14 +204,16 @@ GATEPOST_DECL void relay_engine::settle(message_at_work& w, std::size_t index,
                                         smtp::recipient_state state, const smtp::reply& said,
                                         const attempt_place& where) {
   spool_recipient& r = w.message.recipients[index];
-  ++r.attempts;
-  r.last_reply = said.to_string();
-  r.enhanced = said.enhanced();
   w.changed = true;
-  if (state == smtp::recipient_state::delivered) {
+  if (state == smtp::recipient_state::delivered) {  // first: no lack of memory may hide it
     r.state = recipient_state::delivered;
     w.delivered = true;
     ++counters_.delivered;
+  }
+  ++r.attempts;
+  r.enhanced = said.enhanced();
+  r.last_reply = said.to_string();
+  if (state == smtp::recipient_state::delivered) {
     report(w.message, r, where.hop == "discard" ? "discarded" : "delivered", where);
     return;
   }
@@ -284,13 +296,26 @@ GATEPOST_DECL asio::awaitable<std::error_code> relay_engine::write(const message
   co_return failed;
 }
 
+class napping {
+ public:
+  napping(std::unordered_set<asio::steady_timer*>& all, asio::steady_timer& timer)
+      : all_(all), timer_(timer) {
+    all_.insert(&timer_);
+  }
+  napping(const napping&) = delete;
+  napping& operator=(const napping&) = delete;
+  ~napping() { all_.erase(&timer_); }
+
+ private:
+  std::unordered_set<asio::steady_timer*>& all_;
+  asio::steady_timer& timer_;
+};
+
 // Waits; stop() ends it.
 GATEPOST_DECL asio::awaitable<void> relay_engine::nap(std::chrono::milliseconds wait) {
   asio::steady_timer timer(io, wait);
-  naps_.insert(&timer);
-  std::error_code ignored;
-  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-  naps_.erase(&timer);
+  const napping registered(naps_, timer);
+  [[maybe_unused]] const std::error_code ended = co_await smtp::detail::wait_for(timer);
 }
 
 }  // namespace gatepost::routing::detail

@@ -11,11 +11,9 @@
 #include "routing/impl/relay_hops.ipp"
 #include "routing/impl/relay_pool.ipp"
 #include "routing/impl/relay_requests.ipp"
+#include "smtp/detail/early_wait.hpp"
 
 namespace gatepost::routing::detail {
-
-// After something went wrong on our side, and not with the message.
-inline constexpr std::chrono::minutes trouble_wait{1};
 
 // Where nothing may be done, nothing ever is.
 inline relay_options with_sane_counts(relay_options o) {
@@ -38,17 +36,84 @@ GATEPOST_DECL relay_engine::relay_engine(asio::io_context& io, spool& store, rou
 
 // --- From other threads --------------------------------------------------------------------------
 
-GATEPOST_DECL void relay_engine::post_schedule(std::string id, spool_time when) {
+GATEPOST_DECL void relay_engine::post_schedule(const std::string& id, spool_time when) noexcept {
   if (abandoned_) return;
-  asio::post(io, [self = shared_from_this(), id = std::move(id), when]() mutable {
-    self->schedule(std::move(id), when);
-    self->pump();
-  });
+  try {
+    asio::post(io, [self = shared_from_this(), id, when] {
+      self->guarded([&] { self->schedule(id, when); });
+      self->pump();
+    });
+  } catch (...) {
+    missed();
+  }
 }
 
 GATEPOST_DECL void relay_engine::post_forget(std::string id) {
   if (abandoned_) return;
-  asio::post(io, [self = shared_from_this(), id = std::move(id)] { self->forget(id); });
+  asio::post(io, [self = shared_from_this(), id = std::move(id)] {
+    self->guarded([&] { self->forget(id); });
+  });
+}
+
+// --- What goes wrong on our side -----------------------------------------------------------------
+
+// Any thread, and without memory. What was missed is in the spool, where look_again() finds it.
+GATEPOST_DECL void relay_engine::missed() noexcept {
+  if (abandoned_ || missed_.exchange(true)) return;
+  const auto then = [self = shared_from_this()] {
+    self->missed_ = false;
+    self->look_again_later();
+  };
+  asio::post(io.get_executor(), smtp::detail::in_memory(missed_memory_, then));
+}
+
+// A delivery that ends, or a handler, must let nothing out: that would end the program.
+template <class Work>
+void relay_engine::guarded(Work work) noexcept {
+  try {
+    work();
+  } catch (...) {
+    missed();
+  }
+}
+
+GATEPOST_DECL void relay_engine::look_again_later() {
+  if (stopping_) return;
+  if (second_look_)
+    missed_more_ = true;
+  else
+    guarded([this] { second_look_.emplace(*this); });
+}
+
+GATEPOST_DECL relay_engine::second_look::second_look(relay_engine& of)
+    : ticking(smtp::io_local::of(of.io)),
+      of_(of),
+      missed_at_(std::chrono::system_clock::now()),
+      due_(clock::now() + of.options.trouble_wait) {}
+
+GATEPOST_DECL void relay_engine::second_look::tick(clock::time_point now) {
+  if (now < due_) return;
+  relay_engine& engine = of_;
+  const spool_time until = missed_at_;
+  engine.second_look_.reset();  // this
+  if (std::exchange(engine.missed_more_, false)) engine.look_again_later();
+  engine.guarded([&] { engine.look_again(until); });
+  engine.pump();
+}
+
+// Schedules what is in the spool and nowhere here. What came in later than something was missed may
+// still be taken back by who commits it.
+GATEPOST_DECL void relay_engine::look_again(spool_time until) {
+  const auto see = [&](std::string_view id, const smtp::result<spool_message>& m) {
+    if (!m || m->held() || m->received_at > until) return true;
+    const auto due = m->due();
+    std::string text(id);
+    if (due && !active_.contains(text) && !when_.contains(text) && !parked_.contains(text))
+      schedule(std::move(text), *due);
+    return true;
+  };
+  const std::error_code failed = store.for_each(see);
+  if (failed) missed();
 }
 
 // RFC 5321 §4.5.1: <Postmaster> needs no domain.
@@ -97,13 +162,18 @@ GATEPOST_DECL std::error_code relay_engine::start() {
 
 GATEPOST_DECL void relay_engine::stop(std::chrono::milliseconds at_most) {
   stopping_ = true;
+  second_look_.reset();
   alarm_.cancel();
   for (asio::steady_timer* nap : naps_) nap->cancel();
   close_idle(true);
-  end_.expires_after(at_most);
-  end_.async_wait([self = shared_from_this()](std::error_code ec) {
-    if (!ec) self->at_work_.cancel();
-  });
+  try {
+    end_.expires_after(at_most);
+    end_.async_wait([self = shared_from_this()](std::error_code ec) {
+      if (!ec) self->at_work_.cancel();
+    });
+  } catch (...) {  // no memory to wait
+    at_work_.cancel();
+  }
   end_if_idle();
 }
 
@@ -116,6 +186,7 @@ GATEPOST_DECL void relay_engine::end_if_idle() {
 GATEPOST_DECL void relay_engine::abandon() {
   abandoned_ = true;
   stopping_ = true;
+  second_look_.reset();
   alarm_.cancel();
   end_.cancel();
   for (auto& [key, hop] : hops_) hop.idle.clear();
@@ -126,26 +197,36 @@ GATEPOST_DECL void relay_engine::abandon() {
 GATEPOST_DECL void relay_engine::flush() {
   const spool_time now = std::chrono::system_clock::now();
   for (auto& [key, hop] : hops_) hop.dead_until = {};
-  std::vector<std::string> ids;
-  ids.reserve(waiting_.size());
-  for (const auto& [when, id] : waiting_) ids.push_back(id);
-  for (std::string& id : ids) {
-    forced_.insert(id);
-    schedule(std::move(id), now);
-  }
+  guarded([&] {
+    std::vector<std::string> ids;
+    ids.reserve(waiting_.size());
+    for (const auto& [when, id] : waiting_) ids.push_back(id);
+    for (std::string& id : ids) {
+      forced_.insert(id);
+      schedule(std::move(id), now);
+    }
+  });
   pump();
 }
 
 // --- The schedule --------------------------------------------------------------------------------
 
+// Where this throws, everything is as it was.
 GATEPOST_DECL void relay_engine::schedule(std::string id, spool_time when) {
   if (active_.contains(id)) {
     again_[id] = when;
     return;
   }
-  unschedule(id);
-  when_[id] = when;
-  waiting_.emplace(when, std::move(id));
+  const auto place = waiting_.emplace(when, id);
+  try {
+    const auto [entry, fresh] = when_.try_emplace(id, when);
+    parked_.erase(id);
+    const spool_time before = std::exchange(entry->second, when);
+    if (!fresh && before != when) waiting_.erase({before, std::move(id)});
+  } catch (...) {
+    if (place.second) waiting_.erase(place.first);
+    throw;
+  }
   count();
 }
 
@@ -170,49 +251,59 @@ GATEPOST_DECL void relay_engine::count() {
 }
 
 GATEPOST_DECL void relay_engine::pump() {
-  unpark();
-  const spool_time now = std::chrono::system_clock::now();
-  while (!stopping_ && active_.size() < options.deliveries && !waiting_.empty() &&
-         waiting_.begin()->first <= now) {
-    std::string id = waiting_.begin()->second;
-    waiting_.erase(waiting_.begin());
-    when_.erase(id);
-    active_.insert(id);
-    begin_delivery(std::move(id));
-  }
+  guarded([&] {
+    unpark();
+    const spool_time now = std::chrono::system_clock::now();
+    while (!stopping_ && active_.size() < options.deliveries && !waiting_.empty() &&
+           waiting_.begin()->first <= now)
+      begin_delivery();
+  });
   count();
-  arm();
+  guarded([&] { arm(); });
 }
 
 // From within a delivery, which must not find itself changed by the next.
 GATEPOST_DECL void relay_engine::pump_soon() {
   if (abandoned_ || std::exchange(pump_posted_, true)) return;
-  asio::post(io, [self = shared_from_this()] {
+  const auto then = [self = shared_from_this()] {
     self->pump_posted_ = false;
     self->pump();
-  });
+  };
+  asio::post(io.get_executor(), smtp::detail::in_memory(pump_memory_, then));
 }
 
-GATEPOST_DECL void relay_engine::begin_delivery(std::string id) {
-  asio::co_spawn(io, deliver(id),
-                 [self = shared_from_this(), id](std::exception_ptr e) { self->ended(id, e); });
+// The first one that waits. Where this throws, it still does.
+GATEPOST_DECL void relay_engine::begin_delivery() {
+  const std::string id = waiting_.begin()->second;
+  active_.insert(id);
+  auto place = waiting_.extract(waiting_.begin());
+  auto due = when_.extract(id);
+  try {
+    smtp::detail::ready_to_spawn(io.get_executor());
+    const auto then = [self = shared_from_this(), id](std::exception_ptr e) { self->ended(id, e); };
+    asio::co_spawn(io, deliver(id), then);
+  } catch (...) {
+    active_.erase(id);
+    waiting_.insert(std::move(place));
+    when_.insert(std::move(due));
+    throw;
+  }
 }
 
 GATEPOST_DECL void relay_engine::ended(const std::string& id, std::exception_ptr e) {
   if (e) {
-    trouble("relay", "the delivery of " + id + " ended by an exception; it will be tried again");
-    again_.try_emplace(id, std::chrono::system_clock::now() + trouble_wait);
+    guarded([&] {
+      trouble("relay", "the delivery of " + id + " ended by an exception; it will be tried again");
+    });
+    guarded(
+        [&] { again_.try_emplace(id, std::chrono::system_clock::now() + options.trouble_wait); });
   }
   if (const auto release = releases_.find(id); release != releases_.end()) {
     release->second.has_message = true;
     return;
   }
   active_.erase(id);
-  if (const auto next = again_.find(id); next != again_.end()) {
-    const spool_time when = next->second;
-    again_.erase(next);
-    schedule(id, when);
-  }
+  if (const auto next = again_.extract(id)) guarded([&] { schedule(id, next.mapped()); });
   end_if_idle();
   pump();
 }

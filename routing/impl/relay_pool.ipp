@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "routing/detail/relay_engine.hpp"
+#include "smtp/detail/early_wait.hpp"
 
 namespace gatepost::routing::detail {
 
@@ -31,12 +32,17 @@ GATEPOST_DECL void relay_engine::give_back(const std::string& key, hop_connectio
 // Also with one that is dead already.
 GATEPOST_DECL void relay_engine::part_with(std::unique_ptr<smtp::client_connection> session) {
   ++partings_;
-  asio::co_spawn(io, leave_hop(std::move(session), &at_work_),
-                 [self = shared_from_this()](std::exception_ptr) {
-                   // Nothing is at stake any more, whatever went wrong.
-                   --self->partings_;
-                   self->end_if_idle();
-                 });
+  const auto then = [self = shared_from_this()](std::exception_ptr) {
+    // Nothing is at stake any more, whatever went wrong.
+    --self->partings_;
+    self->end_if_idle();
+  };
+  try {
+    smtp::detail::ready_to_spawn(io.get_executor());
+    asio::co_spawn(io, leave_hop(std::move(session), &at_work_), then);
+  } catch (...) {  // no memory for a goodbye
+    --partings_;
+  }
 }
 
 GATEPOST_DECL void relay_engine::mark_dead(const std::string& key, const std::string& why) {
@@ -48,8 +54,10 @@ GATEPOST_DECL void relay_engine::mark_dead(const std::string& key, const std::st
 // that waits for its time: their time has come long ago.
 GATEPOST_DECL void relay_engine::unpark() {
   for (auto& [key, hop] : hops_) {
-    for (std::size_t n = hop.in_use; n < options.deliveries_per_hop && !hop.parked.empty(); ++n)
-      schedule(std::move(hop.parked.extract(hop.parked.begin()).value()), spool_time());
+    for (std::size_t n = hop.in_use; n < options.deliveries_per_hop && !hop.parked.empty(); ++n) {
+      schedule(*hop.parked.begin(), spool_time());
+      hop.parked.erase(hop.parked.begin());
+    }
   }
 }
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <asio/co_spawn.hpp>
 #include <asio/post.hpp>
-#include <asio/use_awaitable.hpp>
 #include <chrono>
 #include <exception>
 #include <optional>
@@ -13,15 +12,28 @@
 #include "routing/detail/relay_engine.hpp"
 #include "routing/detail/route_text.hpp"
 #include "routing/impl/relay_hops.ipp"
+#include "smtp/detail/early_wait.hpp"
 #include "smtp/domain.hpp"
 
 namespace gatepost::routing::detail {
+
+// Nothing may be let out of a handler: who asks hears of a lack of memory, and what was begun is
+// looked for again.
+template <class Work>
+void relay_engine::answered(wait_state& asker, Work work) noexcept {
+  try {
+    work();
+  } catch (...) {
+    missed();
+    asker.finish(smtp::errc::resource_limit);
+  }
+}
 
 // --- Release -------------------------------------------------------------------------------------
 
 GATEPOST_DECL void relay_engine::post_release(std::string id, std::shared_ptr<wait_state> asker) {
   asio::post(io, [self = shared_from_this(), id = std::move(id), asker = std::move(asker)] {
-    self->begin_release(id, asker);
+    self->answered(*asker, [&] { self->begin_release(id, asker); });
   });
 }
 
@@ -123,8 +135,9 @@ GATEPOST_DECL bool etrn_node::fits(const spool_message& m) const {
 }
 
 GATEPOST_DECL void relay_engine::post_etrn(std::shared_ptr<etrn_request> request) {
-  asio::post(
-      io, [self = shared_from_this(), request = std::move(request)] { self->begin_etrn(request); });
+  asio::post(io, [self = shared_from_this(), request = std::move(request)] {
+    self->answered(*request->asker, [&] { self->begin_etrn(request); });
+  });
 }
 
 GATEPOST_DECL void relay_engine::begin_etrn(std::shared_ptr<etrn_request> request) {
@@ -160,7 +173,7 @@ GATEPOST_DECL asio::awaitable<void> relay_engine::start_node(
   std::size_t found = 0;
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (i % etrn_slice == etrn_slice - 1) {
-      co_await asio::post(io, asio::use_awaitable);
+      co_await smtp::detail::let_others_run();
       if (stopping_ || request->asker->abandoned()) co_return;
     }
     if (start_if_fits(ids[i], request->node)) ++found;

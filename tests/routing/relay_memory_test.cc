@@ -1,0 +1,63 @@
+// A relay where memory runs out, once at each single allocation that it makes for a message: the
+// message is delivered nevertheless, without a restart.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "routing/relay.hpp"
+#include "tests/routing/relay_support.hpp"
+#include "tests/support/failing_new.hpp"
+
+namespace gatepost::routing {
+namespace {
+
+using tests::mail_session;
+using tests::relay_bench;
+using tests::run_until;
+using tests::some_text;
+namespace failing_new = tests::failing_new;
+
+// True: there are fewer allocations.
+bool delivers_without(std::size_t allocation, std::size_t count) {
+  relay_bench bench;
+  bench.routes.add("b.test", route::discard());
+  bench.options.trouble_wait = std::chrono::milliseconds(1);
+  bench.start();
+  mail_session client(*bench.relay);
+  client.from("<s@a.test>").to(bench.io, {"r@b.test"});
+  std::unique_ptr<smtp::intake> message = client.begin(bench.io, some_text);
+  const smtp::disposition what = client.to_all();
+  EXPECT_TRUE(testing::run(bench.io, message->commit(what)).overall.positive());
+  failing_new::arm(allocation, count);
+  message.reset();
+  bench.io.restart();
+  bench.io.poll();
+  failing_new::disarm();
+  const bool failed = failing_new::failed() != 0;
+  // Where the router had no memory, the message was put off.
+  const auto put_off = [&] { return bench.log.count("deferred") > 0; };
+  const auto gone = [&] { return bench.store.stats().messages == 0; };
+  EXPECT_TRUE(run_until(bench.io, [&] { return gone() || put_off(); }));
+  if (put_off()) {
+    EXPECT_TRUE(run_until(bench.io, [&] { return bench.relay->stats().active == 0; }));
+    bench.relay->flush();
+  }
+  EXPECT_TRUE(run_until(bench.io, gone));
+  EXPECT_TRUE(bench.stop());
+  EXPECT_EQ(bench.relay->stats().queued, 0u);
+  return !failed;
+}
+
+TEST(relay_memory, runs_out_and_the_message_is_delivered) {
+  for (const std::size_t count : {1u, 5u}) {
+    std::size_t n = 1;
+    while (!delivers_without(n, count) && !::testing::Test::HasFailure()) ++n;
+    SCOPED_TRACE("allocation " + std::to_string(n));
+    EXPECT_GT(n, 5u);
+  }
+}
+
+}  // namespace
+}  // namespace gatepost::routing
