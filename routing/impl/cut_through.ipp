@@ -224,7 +224,11 @@ GATEPOST_DECL void cut_through_intake::report(std::size_t k, const smtp::recipie
   event.reply = said;
   event.attempt = 1;
   event.tls = tls;
-  options_.observer->on_delivery(event);
+  try {
+    options_.observer->on_delivery(event);
+  } catch (...) {
+    // The next hop has the message, whatever the observer thinks of it.
+  }
 }
 
 inline bool may_relay(const cut_through_options& options, const smtp::session_facts& who) {

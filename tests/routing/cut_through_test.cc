@@ -7,6 +7,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <new>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -91,6 +92,16 @@ TEST_F(CutThrough, EditsAndParametersGoAlong) {
   EXPECT_EQ(hop.messages()[0].text, "Received: from a by b\r\n" + std::string(some_text));
   EXPECT_EQ(hop.messages()[0].mail, "MAIL FROM:<> BODY=8BITMIME SMTPUTF8 ENVID=x");
   EXPECT_THAT(hop.messages()[0].rcpt, ElementsAre("RCPT TO:<r@b.test> NOTIFY=NEVER"));
+}
+
+// The next hop has the message: what the client hears does not depend on who is told of it.
+TEST_F(CutThrough, AnObserverThatThrowsChangesNothing) {
+  struct : smtp::observer {
+    void on_delivery(const smtp::delivery_event&) override { throw std::bad_alloc(); }
+  } observer;
+  options.observer = &observer;
+  EXPECT_EQ(send({"r@b.test"}).overall.code(), 250);
+  EXPECT_THAT(hop.messages(), SizeIs(1));
 }
 
 struct answer {
