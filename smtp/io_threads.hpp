@@ -35,7 +35,8 @@ class io_threads {
 
   // Runs all of them until each is out of work. As long as front() has some, the others wait for
   // more: who is called there may give it to them. Can be called again. An exception from a handler
-  // ends the program: nothing in gatepost lets one escape.
+  // ends the program. gatepost's own handlers bear what they call, and a lack of memory as far as
+  // docs/reliability.md says.
   void run() {
     std::vector<asio::executor_work_guard<asio::io_context::executor_type>> held;
     std::vector<std::thread> others;
