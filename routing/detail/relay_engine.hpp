@@ -35,9 +35,9 @@
 #include "routing/relay.hpp"
 #include "smtp/client.hpp"
 #include "smtp/config.hpp"
-#include "smtp/reply.hpp"
 #include "smtp/detail/handler_memory.hpp"
 #include "smtp/io_local.hpp"
+#include "smtp/reply.hpp"
 #include "smtp/socket_connector.hpp"
 
 namespace gatepost::routing::detail {
