@@ -18,6 +18,7 @@
 #include "routing/impl/relay_engine.ipp"
 #include "routing/impl/relay_hops.ipp"
 #include "routing/impl/relay_pool.ipp"
+#include "routing/impl/relay_requests.ipp"
 #include "routing/impl/rocksdb_spool.ipp"
 #include "routing/impl/route.ipp"
 #include "routing/impl/route_map.ipp"
