@@ -44,7 +44,8 @@ class errand {
     made->timer_.emplace(executor, until);
     smtp::detail::ready_to_spawn(executor);
     asio::co_spawn(executor, run(made, std::move(work)),
-                   asio::bind_cancellation_slot(made->signal_.slot(), kept{made}));
+                   asio::bind_cancellation_slot(made->signal_.slot(),
+                                                smtp::detail::in_last_turn(executor, kept{made})));
     return made;
   }
 

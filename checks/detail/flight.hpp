@@ -220,12 +220,14 @@ struct end_of_flight {
 };
 
 inline void flight::launch(seat& s) {
-  smtp::detail::ready_to_spawn(timer_.get_executor());
+  const asio::any_io_executor executor = timer_.get_executor();
+  smtp::detail::ready_to_spawn(executor);
   s.begun = check_clock::now();
   s.running = true;
   ++running_;
-  asio::co_spawn(timer_.get_executor(), fly_one(shared_from_this(), s),
-                 asio::bind_cancellation_slot(s.cancel.slot(), end_of_flight{shared_from_this()}));
+  auto then = smtp::detail::in_last_turn(executor, end_of_flight{shared_from_this()});
+  asio::co_spawn(executor, fly_one(shared_from_this(), s),
+                 asio::bind_cancellation_slot(s.cancel.slot(), std::move(then)));
 }
 
 // Whatever ends the session's coroutine, no check goes on as if somebody waited for it.

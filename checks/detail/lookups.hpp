@@ -188,7 +188,8 @@ class lookups {
       smtp::detail::ready_to_spawn(executor);
       e.begun = true;
       asio::co_spawn(executor, ask(self, e),
-                     asio::bind_cancellation_slot(e.cancel.slot(), kept{self}));
+                     asio::bind_cancellation_slot(
+                         e.cancel.slot(), smtp::detail::in_last_turn(executor, kept{self})));
     }
   }
 

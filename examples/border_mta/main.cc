@@ -289,12 +289,8 @@ int repair(const config& c) {
 problems find_base(const command_line& how, config_source& from) {
   std::error_code error;
   if (!how.directory.empty()) {
-    // Who only asks makes nothing.
-    if (how.what == command_line::task::run)
-      std::filesystem::create_directories(how.directory, error);
+    std::filesystem::create_directories(how.directory, error);
     from.base = std::filesystem::absolute(how.directory, error).lexically_normal().string();
-    const bool missing = !std::filesystem::exists(how.directory, error);
-    if (missing && how.what == command_line::task::check) return {};
     if (!std::filesystem::is_directory(how.directory, error))
       return {how.directory + ": is no folder and cannot be made one; name another with --dir"};
   } else if (!from.file.empty()) {
@@ -312,7 +308,28 @@ problems find_base(const command_line& how, config_source& from) {
   return {};
 }
 
+// What a check needs as long as it goes on, and was not there before.
+class folder_for_now {
+ public:
+  explicit folder_for_now(const command_line& how) {
+    std::error_code error;
+    const bool check = how.what == command_line::task::check;
+    if (check && !how.directory.empty() && !std::filesystem::exists(how.directory, error))
+      made_ = how.directory;
+  }
+  folder_for_now(const folder_for_now&) = delete;
+  folder_for_now& operator=(const folder_for_now&) = delete;
+  ~folder_for_now() {
+    std::error_code error;
+    if (!made_.empty()) std::filesystem::remove(made_, error);
+  }
+
+ private:
+  std::string made_;
+};
+
 int run(const command_line& how) {
+  const folder_for_now folder(how);
   config_source from{.file = how.config_file, .base = {}, .listen = how.listen};
   if (how.what == command_line::task::print && how.config_file.empty()) {
     std::cout << default_config;

@@ -281,7 +281,7 @@ GATEPOST_DECL void relay_engine::begin_delivery() {
   try {
     smtp::detail::ready_to_spawn(io.get_executor());
     const auto then = [self = shared_from_this(), id](std::exception_ptr e) { self->ended(id, e); };
-    asio::co_spawn(io, deliver(id), then);
+    asio::co_spawn(io, deliver(id), smtp::detail::in_last_turn(io.get_executor(), then));
   } catch (...) {
     active_.erase(id);
     waiting_.insert(std::move(place));

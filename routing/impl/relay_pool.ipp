@@ -39,7 +39,8 @@ GATEPOST_DECL void relay_engine::part_with(std::unique_ptr<smtp::client_connecti
   };
   try {
     smtp::detail::ready_to_spawn(io.get_executor());
-    asio::co_spawn(io, leave_hop(std::move(session), &at_work_), then);
+    asio::co_spawn(io, leave_hop(std::move(session), &at_work_),
+                   smtp::detail::in_last_turn(io.get_executor(), then));
   } catch (...) {  // no memory for a goodbye
     --partings_;
   }

@@ -18,14 +18,18 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/async_result.hpp>
 #include <asio/awaitable.hpp>
+#include <asio/bind_executor.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/cancellation_state.hpp>
+#include <asio/execution.hpp>
+#include <asio/execution_context.hpp>
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 #include <optional>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 
 namespace gatepost::smtp::detail {
@@ -123,9 +127,47 @@ inline asio::awaitable<void> let_others_run() {
   co_await std::move(over);
 }
 
-// To be called before asio::co_spawn(), on the executor's thread. Asio calls a coroutine, and in
-// the end its handler, by a function for which it takes memory, where a lack of it ends the
-// program: this makes sure that the thread keeps enough of it at hand. Throws std::bad_alloc.
+// Of the handler that asio::co_spawn() calls when a coroutine is over: it is called in the
+// coroutine's last turn, for which no memory is needed, where by Asio's own executors it would be.
+// Where the coroutine never waited it is posted, as always.
+class last_turn {
+ public:
+  // Two arguments, because an executor that could be made of any executor is asked for ever whether
+  // it is one. `later`: it is not called in this turn, but in one of its own.
+  last_turn(asio::any_io_executor of, bool later) : of_(std::move(of)), later_(later) {}
+
+  asio::execution_context& query(asio::execution::context_t) const noexcept {
+    return asio::query(of_, asio::execution::context);
+  }
+  last_turn require(asio::execution::blocking_t::never_t) const { return {of_, true}; }
+  last_turn require(asio::execution::blocking_t::possibly_t) const { return {of_, false}; }
+
+  template <class Function>
+  void execute(Function&& f) const {
+    if (later_) return asio::post(of_, std::forward<Function>(f));
+    std::decay_t<Function> now(std::forward<Function>(f));
+    now();
+  }
+
+  friend bool operator==(const last_turn& a, const last_turn& b) noexcept {
+    return a.of_ == b.of_ && a.later_ == b.later_;
+  }
+  friend bool operator!=(const last_turn& a, const last_turn& b) noexcept { return !(a == b); }
+
+ private:
+  asio::any_io_executor of_;
+  bool later_;
+};
+
+// A handler for co_spawn(), to be called as last_turn says.
+template <class Handler>
+auto in_last_turn(const asio::any_io_executor& executor, Handler handler) {
+  return asio::bind_executor(last_turn(executor, false), std::move(handler));
+}
+
+// To be called before asio::co_spawn(), on the executor's thread. Asio calls a coroutine the first
+// time by a function for which it takes memory, where a lack of it ends the program: this makes
+// sure that the thread has it at hand. Throws std::bad_alloc.
 inline void ready_to_spawn(const asio::any_io_executor& executor) {
   struct function {
     void operator()() const {}

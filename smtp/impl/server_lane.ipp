@@ -114,7 +114,9 @@ GATEPOST_DECL void server::lane::begin(door& d, detail::owned_fd fd, const endpo
   try {
     detail::ready_to_spawn(io.get_executor());
     const auto then = [c](std::exception_ptr e) { c->ended(e); };
-    asio::co_spawn(io, c->serve(), asio::bind_cancellation_slot(c->cancel.slot(), then));
+    asio::co_spawn(io, c->serve(),
+                   asio::bind_cancellation_slot(c->cancel.slot(),
+                                                detail::in_last_turn(io.get_executor(), then)));
   } catch (...) {
     ended(*c);
     throw;

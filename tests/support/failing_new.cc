@@ -39,6 +39,9 @@ std::size_t disarm() {
 
 std::size_t failed() { return now.failed; }
 
+shelter::shelter() : armed_(now.armed) { now.armed = false; }
+shelter::~shelter() { now.armed = armed_; }
+
 static void* allocate(std::size_t size) {
   return fails() ? nullptr : std::malloc(size == 0 ? 1 : size);
 }

@@ -20,6 +20,19 @@ std::size_t disarm();
 // How many failed since arm().
 std::size_t failed();
 
+// While it lives nothing fails on this thread, and nothing is counted: for calls into libraries
+// that do not bear it.
+class shelter {
+ public:
+  shelter();
+  shelter(const shelter&) = delete;
+  shelter& operator=(const shelter&) = delete;
+  ~shelter();
+
+ private:
+  bool armed_;
+};
+
 }  // namespace gatepost::tests::failing_new
 
 #endif  // GATEPOST_TESTS_SUPPORT_FAILING_NEW_HPP
