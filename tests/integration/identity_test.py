@@ -93,11 +93,10 @@ DMARC_CASES = (
 )
 
 
-class HeldDns:
-    """No name exists, and who asks for slow.test hears so when somebody asks for `until`."""
+class FakeDns:
+    """Answers questions on a port of its own: see answer()."""
 
-    def __init__(self, test, until=b"\4last\4test"):
-        self._until = until
+    def __init__(self, test):
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self._socket.bind(("127.0.0.1", 0))
@@ -107,22 +106,20 @@ class HeldDns:
         test.addCleanup(self._stop, thread)
 
     def _serve(self):
-        held, over = [], False
         while True:
             question, client = self._socket.recvfrom(4096)
             if not question:
                 return
-            end = question.index(b"\0", 12) + 5
-            name = question[12:end].lower()
-            over = over or self._until in name
-            # An answer, with recursion, and only the question in it: NXDOMAIN.
-            answer = question[:2] + b"\x81\x83\0\1\0\0\0\0\0\0" + question[12:end]
-            held.append((answer, client))
-            if b"\4slow\4test" in name and not over:
-                continue
-            for one in (held if over else held[-1:]):
-                self._socket.sendto(*one)
-            held = [] if over else held[:-1]
+            self.answer(question, question[12:question.index(b"\0", 12) + 5], client)
+
+    def answer(self, question, asked, client):
+        """`asked` is the question's name, type and class."""
+        raise NotImplementedError
+
+    def say(self, question, asked, rcode, client):
+        """An answer, with recursion, and only the question in it."""
+        self._socket.sendto(question[:2] + bytes([0x81, 0x80 | rcode]) + b"\0\1\0\0\0\0\0\0" + asked,
+                            client)
 
     def _stop(self, thread):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
@@ -131,31 +128,31 @@ class HeldDns:
         self._socket.close()
 
 
-class Refusing:
+class HeldDns(FakeDns):
+    """No name exists, and who asks for slow.test hears so when somebody asks for `until`."""
+
+    def __init__(self, test, until=b"\4last\4test"):
+        self._until = until
+        self._held, self._over = [], False
+        super().__init__(test)
+
+    def answer(self, question, asked, client):
+        name = asked.lower()
+        self._over = self._over or self._until in name
+        if b"\4slow\4test" in name and not self._over:
+            self._held.append((question, asked, client))
+            return
+        for one in (self._held if self._over else []) + [(question, asked, client)]:
+            self.say(*one[:2], 3, one[2])
+        if self._over:
+            self._held = []
+
+
+class Refusing(FakeDns):
     """Answers each question by SERVFAIL."""
 
-    def __init__(self, test):
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self.port = self._socket.getsockname()[1]
-        thread = threading.Thread(target=self._serve, daemon=True)
-        thread.start()
-        test.addCleanup(self._stop, thread)
-
-    def _serve(self):
-        while True:
-            question, client = self._socket.recvfrom(4096)
-            if not question:
-                return
-            end = question.index(b"\0", 12) + 5
-            self._socket.sendto(question[:2] + b"\x81\x82\0\1\0\0\0\0\0\0" + question[12:end],
-                                client)
-
-    def _stop(self, thread):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            s.sendto(b"", ("127.0.0.1", self.port))
-        thread.join()
-        self._socket.close()
+    def answer(self, question, asked, client):
+        self.say(question, asked, 2, client)
 
 
 class Test(harness.Test):

@@ -14,6 +14,7 @@
 #include "routing/rocksdb_spool.hpp"
 #include "tests/routing/relay_support.hpp"
 #include "tests/routing/scratch_directory.hpp"
+#include "tests/routing/spool_fixtures.hpp"
 #include "tests/routing/wire_hop.hpp"
 
 namespace gatepost::routing {
@@ -103,33 +104,24 @@ TEST_F(RelaySpool, ADeferralThatCannotBeNotedIsTriedAgainAllTheSame) {
 }
 
 // A spool whose texts cannot be read, now and then.
-class blind_spool final : public spool {
+class blind_spool final : public tests::forwarding_spool {
  public:
-  explicit blind_spool(spool& all) : all_(all) {}
+  using forwarding_spool::forwarding_spool;
 
-  std::error_code available() const override { return all_.available(); }
-  std::unique_ptr<spool_writer> begin() override { return all_.begin(); }
-  asio::awaitable<std::error_code> update(const spool_message& m, durability how) override {
-    return all_.update(m, how);
-  }
-  asio::awaitable<std::error_code> remove(std::string_view id, durability how) override {
-    return all_.remove(id, how);
-  }
   smtp::result<spool_message> load(std::string_view id) const override {
     if (cannot_load) return *cannot_load;
-    return all_.load(id);
+    return forwarding_spool::load(id);
   }
   smtp::result<std::unique_ptr<body_reader>> open(std::string_view id) const override {
     if (cannot_open) return smtp::errc::spool_failed;
-    auto text = all_.open(id);
+    auto text = forwarding_spool::open(id);
     if (!text || !breaks_off) return text;
     return std::unique_ptr<body_reader>(std::make_unique<half>(*std::move(text)));
   }
   std::error_code for_each(const spool_visitor& v) const override {
     if (cannot_list) return smtp::errc::spool_failed;
-    return all_.for_each(v);
+    return forwarding_spool::for_each(v);
   }
-  spool_stats stats() const override { return all_.stats(); }
 
   std::optional<smtp::errc> cannot_load;
   bool cannot_open = false;
@@ -151,8 +143,6 @@ class blind_spool final : public spool {
     std::unique_ptr<body_reader> whole_;
     bool read_ = false;
   };
-
-  spool& all_;
 };
 
 TEST_F(RelaySpool, ATextThatCannotBeReadWaitsAndNoHopIsBlamed) {

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "routing/rocksdb_spool.hpp"
+#include "tests/routing/spool_fixtures.hpp"
 #include "tests/routing/spool_support.hpp"
 
 namespace gatepost::routing {
@@ -29,25 +30,8 @@ using tests::put;
 using tests::text_of;
 using tests::text_of_size;
 
-class rocksdb_spool_fault_test : public ::testing::Test {
+class rocksdb_spool_fault_test : public tests::faulty_spool_test {
  protected:
-  rocksdb_spool_fault_test() : options(scratch / "spool") {
-    options.free_reserve = 0;
-    options.inline_limit = 1000;
-    options.first_retry = std::chrono::milliseconds(1);
-    options.longest_retry = std::chrono::milliseconds(2);
-    options.observer = &trouble;
-    options.fault = [this](spool_step step) { return on_step ? on_step(step) : std::error_code{}; };
-    reopen();
-  }
-
-  void reopen() {
-    spool.reset();
-    std::string problem;
-    spool = rocksdb_spool::open(options, problem);
-    ASSERT_TRUE(spool) << problem;
-  }
-
   // From now on `step` fails by `why`, for as long as failing holds.
   void fail_at(spool_step step, std::errc why) {
     failing = true;
@@ -69,12 +53,7 @@ class rocksdb_spool_fault_test : public ::testing::Test {
     return error;
   }
 
-  tests::scratch_directory scratch;
-  tests::trouble_log trouble;
-  std::function<std::error_code(spool_step)> on_step;  // set while the spool is idle
   std::atomic<bool> failing{false};
-  rocksdb_spool_options options;
-  std::unique_ptr<rocksdb_spool> spool;
 };
 
 TEST_F(rocksdb_spool_fault_test, refuses_while_writing_fails_and_returns_by_itself) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "routing/rocksdb_spool.hpp"
+#include "tests/routing/spool_fixtures.hpp"
 #include "tests/routing/spool_support.hpp"
 #include "tests/support/failing_new.hpp"
 
@@ -29,25 +30,8 @@ namespace failing_new = tests::failing_new;
 const std::string small_text = "small";
 const std::string large_text = text_of_size(5000);  // has a file of its own
 
-class spool_memory : public ::testing::Test {
+class spool_memory : public tests::faulty_spool_test {
  protected:
-  spool_memory() : options(scratch / "spool") {
-    options.free_reserve = 0;
-    options.inline_limit = 1000;
-    options.first_retry = std::chrono::milliseconds(1);
-    options.longest_retry = std::chrono::milliseconds(2);
-    options.observer = &trouble;
-    options.fault = [this](spool_step step) { return on_step ? on_step(step) : std::error_code{}; };
-    reopen();
-  }
-
-  void reopen() {
-    spool.reset();
-    std::string problem;
-    spool = rocksdb_spool::open(options, problem);
-    ASSERT_TRUE(spool) << problem;
-  }
-
   // Takes a message, as soon as it takes any.
   void works() {
     std::string id;
@@ -64,11 +48,6 @@ class spool_memory : public ::testing::Test {
     EXPECT_EQ(ids_in(*spool), accepted);
   }
 
-  tests::scratch_directory scratch;
-  tests::trouble_log trouble;
-  std::function<std::error_code(spool_step)> on_step;  // set while the spool is idle
-  rocksdb_spool_options options;
-  std::unique_ptr<rocksdb_spool> spool;
   std::vector<std::string> accepted;
 };
 

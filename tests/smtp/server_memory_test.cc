@@ -181,18 +181,12 @@ class server_memory : public ::testing::Test {
       EXPECT_STRNE(e.what(), "the server says nothing") << "allocation " << fails;
     }
     c.close();
-    wait_for_end();
+    EXPECT_TRUE(server_->no_session_left());
     server_->on_front([&] {
       w.failed = failing_new::failed();
       w.allocations = failing_new::disarm();
     });
     return w;
-  }
-
-  void wait_for_end() {
-    // lint: allow sleep (looks again until the server's thread has got there)
-    for (int i = 0; i < 2000 && (*server_)->counters().sessions != 0; ++i) ::usleep(1000);
-    EXPECT_EQ((*server_)->counters().sessions, 0u);
   }
 
   // Each allocation fails by itself, then with all that follow it for a while.

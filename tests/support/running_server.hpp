@@ -162,6 +162,12 @@ class running_server {
   void turn() {
     for (int i = 0; i < 4; ++i) on_front([] {});
   }
+  // Waits until no session is left, while the first thread has its turns.
+  bool no_session_left() {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (server_->counters().sessions != 0 && std::chrono::steady_clock::now() < until) turn();
+    return server_->counters().sessions == 0;
+  }
   std::uint16_t port(std::size_t i = 0) const { return server_->endpoints().at(i).port; }
   smtp::server& operator*() { return *server_; }
   smtp::server* operator->() { return server_.get(); }
