@@ -79,6 +79,9 @@ struct spool_message {
   GATEPOST_DECL bool held() const;
   // Makes those pending that are held, and due at `now`. The time to give up runs from then on.
   GATEPOST_DECL void release(spool_time now);
+  // Makes all pending that are not delivered, also those that have failed, and due at `now`. The
+  // time to give up runs from then on, where one was held or has failed.
+  GATEPOST_DECL void retry(spool_time now);
 
   // The earliest next_attempt of the pending recipients; nothing where none is pending.
   GATEPOST_DECL std::optional<spool_time> due() const;

@@ -80,6 +80,7 @@ struct trouble_event {
   std::string_view where;       // "spool", "accept", "check greylist"
   std::string_view what;        // what happened and what to do
   std::string_view session_id;  // empty where it belongs to no session
+  bool by_client = false;       // the client has done it, as with TLS that fails: not our house
 };
 
 enum class direction : std::uint8_t { from_client, to_client };

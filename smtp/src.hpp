@@ -28,6 +28,7 @@
 #include "smtp/impl/domain.ipp"
 #include "smtp/impl/drive.ipp"
 #include "smtp/impl/drive_message.ipp"
+#include "smtp/impl/drive_questions.ipp"
 #include "smtp/impl/envelope.ipp"
 #include "smtp/impl/errc.ipp"
 #include "smtp/impl/header_edits.ipp"

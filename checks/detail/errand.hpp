@@ -14,9 +14,7 @@
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
-#include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
-#include <asio/co_spawn.hpp>
 #include <asio/error.hpp>
 #include <asio/steady_timer.hpp>
 #include <chrono>
@@ -42,10 +40,7 @@ class errand {
                                        errand_time until = errand_time::max()) {
     auto made = std::make_shared<errand>();
     made->timer_.emplace(executor, until);
-    smtp::detail::ready_to_spawn(executor);
-    asio::co_spawn(executor, run(made, std::move(work)),
-                   asio::bind_cancellation_slot(made->signal_.slot(),
-                                                smtp::detail::in_last_turn(executor, kept{made})));
+    smtp::detail::spawn(executor, run(made, std::move(work)), kept{made}, made->signal_.slot());
     return made;
   }
 

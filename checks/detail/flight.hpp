@@ -15,9 +15,7 @@
 #include <algorithm>
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
-#include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
-#include <asio/co_spawn.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
 #include <chrono>
@@ -221,13 +219,17 @@ struct end_of_flight {
 
 inline void flight::launch(seat& s) {
   const asio::any_io_executor executor = timer_.get_executor();
-  smtp::detail::ready_to_spawn(executor);
   s.begun = check_clock::now();
   s.running = true;
   ++running_;
-  auto then = smtp::detail::in_last_turn(executor, end_of_flight{shared_from_this()});
-  asio::co_spawn(executor, fly_one(shared_from_this(), s),
-                 asio::bind_cancellation_slot(s.cancel.slot(), std::move(then)));
+  try {
+    smtp::detail::spawn(executor, fly_one(shared_from_this(), s), end_of_flight{shared_from_this()},
+                        s.cancel.slot());
+  } catch (...) {
+    s.running = false;
+    --running_;
+    throw;
+  }
 }
 
 // Whatever ends the session's coroutine, no check goes on as if somebody waited for it.

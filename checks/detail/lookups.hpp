@@ -17,11 +17,9 @@
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
-#include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/cancellation_state.hpp>
 #include <asio/cancellation_type.hpp>
-#include <asio/co_spawn.hpp>
 #include <asio/error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
@@ -185,11 +183,13 @@ class lookups {
     fresh_ = false;
     for (entry& e : entries_) {
       if (e.answer || e.begun) continue;
-      smtp::detail::ready_to_spawn(executor);
       e.begun = true;
-      asio::co_spawn(executor, ask(self, e),
-                     asio::bind_cancellation_slot(
-                         e.cancel.slot(), smtp::detail::in_last_turn(executor, kept{self})));
+      try {
+        smtp::detail::spawn(executor, ask(self, e), kept{self}, e.cancel.slot());
+      } catch (...) {
+        e.begun = false;
+        throw;
+      }
     }
   }
 

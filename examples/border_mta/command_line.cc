@@ -21,7 +21,7 @@ Tasks; the default is to run in the foreground:
   --print-config   prints the configuration as it is understood, with all defaults; without
                    --config: the text of the built-in one
   --queue          lists the messages in the spool (*)
-  --release ID     lets a message go that is held, and tries one that waits at the next start (*)
+  --release ID     makes a message due at the next start that is held, has failed or waits (*)
   --remove ID      throws a message away (*)
   --repair         opens a spool whose log is damaged, without what cannot be read of it (*)
   --help, --version

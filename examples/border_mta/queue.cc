@@ -107,12 +107,7 @@ std::error_code release_message(routing::spool& spool, const std::string& id,
                                 system_clock::time_point now) {
   auto message = spool.load(id);
   if (!message) return message.error();
-  message->release(now);
-  for (routing::spool_recipient& r : message->recipients) {
-    if (r.state == routing::recipient_state::delivered) continue;
-    r.state = routing::recipient_state::pending;
-    r.next_attempt = now;
-  }
+  message->retry(now);
   return finish(spool.update(*message, routing::durability::synced));
 }
 

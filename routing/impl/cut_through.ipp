@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <asio/any_io_executor.hpp>
-#include <asio/co_spawn.hpp>
 #include <asio/execution/context.hpp>
 #include <asio/io_context.hpp>
 #include <asio/query.hpp>
@@ -18,6 +17,7 @@
 #include "routing/cut_through.hpp"
 #include "routing/detail/hop_client.hpp"
 #include "routing/detail/spill_buffer.hpp"
+#include "smtp/detail/early_wait.hpp"
 #include "smtp/socket_connector.hpp"
 
 namespace gatepost::routing {
@@ -157,7 +157,10 @@ GATEPOST_DECL asio::awaitable<void> cut_through_intake::deliver_to(
   const std::string name = name_of(hop);
   co_await hand_over(*c, name, open);
   // The client waits for the message, not for our goodbye; nothing is at stake in that any more.
-  asio::co_spawn(executor, leave_hop(std::move(c), nullptr), ignore_end);
+  try {
+    smtp::detail::spawn(executor, leave_hop(std::move(c), nullptr), ignore_end);
+  } catch (...) {  // no memory for it
+  }
 }
 
 GATEPOST_DECL asio::awaitable<void> cut_through_intake::hand_over(
@@ -259,8 +262,7 @@ GATEPOST_DECL asio::awaitable<smtp::verdict> cut_through::resolve(const smtp::se
   if (found.where().kind() != route_kind::next_hops)
     co_return smtp::verdict::refuse(detail::cut_through_replies::no_next_hop);
   to.route = to_string(found.where());
-  // A check that has named one knows more.
-  if (to.policy_class.empty()) to.policy_class = found.policy_class();
+  to.policy_class = found.policy_class();
   co_return smtp::verdict::pass();
 }
 

@@ -132,8 +132,7 @@ GATEPOST_DECL asio::awaitable<smtp::verdict> relay::resolve(const smtp::session_
   if (found.where().kind() == route_kind::refuse)
     co_return smtp::verdict::refuse(found.where().refusal());
   to.route = to_string(found.where());
-  // A check that has named one knows more.
-  if (to.policy_class.empty()) to.policy_class = found.policy_class();
+  to.policy_class = found.policy_class();
   co_return smtp::verdict::pass();
 }
 

@@ -2,7 +2,6 @@
 #define GATEPOST_ROUTING_IMPL_RELAY_ENGINE_IPP
 
 #include <algorithm>
-#include <asio/co_spawn.hpp>
 #include <asio/post.hpp>
 #include <exception>
 
@@ -105,7 +104,7 @@ GATEPOST_DECL void relay_engine::second_look::tick(clock::time_point now) {
 // still be taken back by who commits it.
 GATEPOST_DECL void relay_engine::look_again(spool_time until) {
   const auto see = [&](std::string_view id, const smtp::result<spool_message>& m) {
-    if (!m || m->held() || m->received_at > until) return true;
+    if (!m || m->received_at > until) return true;
     const auto due = m->due();
     std::string text(id);
     if (due && !active_.contains(text) && !when_.contains(text) && !parked_.contains(text))
@@ -279,9 +278,8 @@ GATEPOST_DECL void relay_engine::begin_delivery() {
   auto place = waiting_.extract(waiting_.begin());
   auto due = when_.extract(id);
   try {
-    smtp::detail::ready_to_spawn(io.get_executor());
     const auto then = [self = shared_from_this(), id](std::exception_ptr e) { self->ended(id, e); };
-    asio::co_spawn(io, deliver(id), smtp::detail::in_last_turn(io.get_executor(), then));
+    smtp::detail::spawn(io.get_executor(), deliver(id), then);
   } catch (...) {
     active_.erase(id);
     waiting_.insert(std::move(place));

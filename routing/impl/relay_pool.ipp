@@ -1,7 +1,6 @@
 #ifndef GATEPOST_ROUTING_IMPL_RELAY_POOL_IPP
 #define GATEPOST_ROUTING_IMPL_RELAY_POOL_IPP
 
-#include <asio/co_spawn.hpp>
 #include <iterator>
 
 #include "routing/detail/relay_engine.hpp"
@@ -38,9 +37,7 @@ GATEPOST_DECL void relay_engine::part_with(std::unique_ptr<smtp::client_connecti
     self->end_if_idle();
   };
   try {
-    smtp::detail::ready_to_spawn(io.get_executor());
-    asio::co_spawn(io, leave_hop(std::move(session), &at_work_),
-                   smtp::detail::in_last_turn(io.get_executor(), then));
+    smtp::detail::spawn(io.get_executor(), leave_hop(std::move(session), &at_work_), then);
   } catch (...) {  // no memory for a goodbye
     --partings_;
   }

@@ -3,7 +3,6 @@
 #define GATEPOST_ROUTING_IMPL_RELAY_REQUESTS_IPP
 
 #include <algorithm>
-#include <asio/co_spawn.hpp>
 #include <asio/post.hpp>
 #include <chrono>
 #include <exception>
@@ -46,16 +45,23 @@ GATEPOST_DECL void relay_engine::begin_release(const std::string& id,
   const bool at_work = w != delivering_.end();
   // Its delivery begins in a moment, or has just ended.
   if (!at_work && active_.contains(id)) return post_release(id, std::move(asker));
-  release_under_way& fresh = releases_[id];
-  fresh.askers.push_back(std::move(asker));
-  fresh.has_message = !at_work;
   auto end = [self = shared_from_this(), id](std::exception_ptr e, std::error_code answer) {
     self->end_release(id, e ? smtp::errc::spool_failed : answer);
   };
-  if (at_work)
-    asio::co_spawn(io, note_release(release_at_work(*w->second)), std::move(end));
-  else
-    asio::co_spawn(io, release_in_spool(id, take_over(id)), std::move(end));
+  try {
+    release_under_way& fresh = releases_[id];
+    fresh.askers.push_back(std::move(asker));
+    fresh.has_message = !at_work;
+    asio::awaitable<std::error_code> work =
+        at_work ? note_release(release_at_work(*w->second)) : release_in_spool(id, take_over(id));
+    smtp::detail::spawn(io.get_executor(), std::move(work), std::move(end));
+  } catch (...) {
+    // What was taken from the schedule is in the spool, where missed() has it looked for.
+    releases_.erase(id);
+    if (!at_work) active_.erase(id);
+    count();
+    throw;
+  }
 }
 
 // The last to have the message gives it back to the schedule.
@@ -146,10 +152,16 @@ GATEPOST_DECL void relay_engine::begin_etrn(std::shared_ptr<etrn_request> reques
     request->asker->finish({});
     return;
   }
-  asio::co_spawn(io, start_node(request), [self = shared_from_this(), request](std::exception_ptr) {
+  const auto end = [self = shared_from_this(), request](std::exception_ptr) {
     self->etrn_under_way_ = false;
     request->asker->finish({});
-  });
+  };
+  try {
+    smtp::detail::spawn(io.get_executor(), start_node(request), end);
+  } catch (...) {
+    etrn_under_way_ = false;
+    throw;
+  }
 }
 
 // RFC 1985 §5.3.

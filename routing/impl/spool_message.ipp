@@ -43,6 +43,14 @@ GATEPOST_DECL void spool_message::release(spool_time now) {
   }
 }
 
+GATEPOST_DECL void spool_message::retry(spool_time now) {
+  for (spool_recipient& r : recipients) {
+    if (r.state == recipient_state::delivered) continue;
+    if (r.state != recipient_state::pending) received_at = now;
+    r.state = recipient_state::pending;
+    r.next_attempt = now;
+  }
+}
 GATEPOST_DECL std::optional<spool_time> spool_message::due() const {
   std::optional<spool_time> earliest;
   for (const spool_recipient& r : recipients) {

@@ -18,9 +18,11 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/async_result.hpp>
 #include <asio/awaitable.hpp>
+#include <asio/bind_cancellation_slot.hpp>
 #include <asio/bind_executor.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/cancellation_state.hpp>
+#include <asio/co_spawn.hpp>
 #include <asio/execution.hpp>
 #include <asio/execution_context.hpp>
 #include <asio/post.hpp>
@@ -127,9 +129,9 @@ inline asio::awaitable<void> let_others_run() {
   co_await std::move(over);
 }
 
-// Of the handler that asio::co_spawn() calls when a coroutine is over: it is called in the
-// coroutine's last turn, for which no memory is needed, where by Asio's own executors it would be.
-// Where the coroutine never waited it is posted, as always.
+// Of the handler that spawn() calls when a coroutine is over: it is called in the coroutine's last
+// turn, for which no memory is needed, where by Asio's own executors it would be. Where the
+// coroutine never waited it is posted, as always.
 class last_turn {
  public:
   // Two arguments, because an executor that could be made of any executor is asked for ever whether
@@ -159,21 +161,25 @@ class last_turn {
   bool later_;
 };
 
-// A handler for co_spawn(), to be called as last_turn says.
-template <class Handler>
-auto in_last_turn(const asio::any_io_executor& executor, Handler handler) {
-  return asio::bind_executor(last_turn(executor, false), std::move(handler));
-}
-
-// To be called before asio::co_spawn(), on the executor's thread. Asio calls a coroutine the first
-// time by a function for which it takes memory, where a lack of it ends the program: this makes
-// sure that the thread has it at hand. Throws std::bad_alloc.
+// Asio calls a coroutine the first time by a function for which it takes memory, where a lack of it
+// ends the program: this makes sure that the executor's thread, which calls it, has it at hand.
+// Throws std::bad_alloc.
 inline void ready_to_spawn(const asio::any_io_executor& executor) {
   struct function {
     void operator()() const {}
     unsigned char as_large_as_any[256] = {};
   };
   executor.execute(function());
+}
+
+// As asio::co_spawn(), on the executor's thread: throws std::bad_alloc where there is no memory to
+// begin `work`, and then never calls `handler`. `slot`: what cancels the work.
+template <class T, class Handler>
+void spawn(const asio::any_io_executor& executor, asio::awaitable<T> work, Handler handler,
+           asio::cancellation_slot slot = {}) {
+  ready_to_spawn(executor);
+  auto then = asio::bind_executor(last_turn(executor, false), std::move(handler));
+  asio::co_spawn(executor, std::move(work), asio::bind_cancellation_slot(slot, std::move(then)));
 }
 
 }  // namespace gatepost::smtp::detail

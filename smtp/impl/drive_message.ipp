@@ -6,6 +6,7 @@
 #include "smtp/drive.hpp"
 #include "smtp/header_reader.hpp"
 #include "smtp/impl/drive.ipp"
+#include "smtp/impl/drive_questions.ipp"
 
 namespace gatepost::smtp {
 namespace detail {

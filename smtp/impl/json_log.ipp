@@ -215,10 +215,8 @@ GATEPOST_DECL void json_log::on_delivery(const delivery_event& e) {
 }
 
 GATEPOST_DECL void json_log::on_trouble(const trouble_event& e) {
-  // A client's TLS is not our own house.
-  const bool of_client = e.where == "tls" && !e.session_id.empty();
-  detail::log_line line(output_->logger, of_client ? log_level::warning : log_level::error,
-                        "trouble");
+  const log_level level = e.by_client ? log_level::warning : log_level::error;
+  detail::log_line line(output_->logger, level, "trouble");
   line->add_if("session", e.session_id).add("where", e.where).add("what", e.what);
 }
 

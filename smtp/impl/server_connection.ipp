@@ -165,7 +165,7 @@ GATEPOST_DECL asio::awaitable<bool> server::connection::start_implicit_tls() {
     co_return false;
   }
   const std::string why = transport.tls_error();
-  common.services.observer.on_trouble({"tls", why, facts.id});
+  common.services.observer.on_trouble({"tls", why, facts.id, true});
   const bool too_slow = failed == errc::timed_out;
   if (too_slow) common.limits.count(limit_kind::tls_timeout);
   over("tls failed", too_slow ? to_string(limit_kind::tls_timeout) : std::string_view());

@@ -3,8 +3,6 @@
 
 #include <sys/socket.h>
 
-#include <asio/bind_cancellation_slot.hpp>
-#include <asio/co_spawn.hpp>
 #include <asio/post.hpp>
 #include <cerrno>
 #include <cstring>
@@ -112,11 +110,8 @@ GATEPOST_DECL void server::lane::begin(door& d, detail::owned_fd fd, const endpo
   auto c = std::make_shared<connection>(shared_from_this(), d, std::move(fd), peer);
   c->place = connections.insert(connections.end(), c);
   try {
-    detail::ready_to_spawn(io.get_executor());
     const auto then = [c](std::exception_ptr e) { c->ended(e); };
-    asio::co_spawn(io, c->serve(),
-                   asio::bind_cancellation_slot(c->cancel.slot(),
-                                                detail::in_last_turn(io.get_executor(), then)));
+    detail::spawn(io.get_executor(), c->serve(), then, c->cancel.slot());
   } catch (...) {
     ended(*c);
     throw;

@@ -12,6 +12,10 @@ namespace detail {
 // RFC 9422 §4: a limit has one to six digits, and 0 is none.
 constexpr bool can_be_told(std::size_t limit) { return limit > 0 && limit <= 999999; }
 
+// The attributes of Postfix's XFORWARD_README.
+inline constexpr std::string_view forwarded_attributes[] = {"NAME", "ADDR",  "PORT",  "PROTO",
+                                                            "HELO", "IDENT", "SOURCE"};
+
 }  // namespace detail
 
 GATEPOST_DECL void session::answer(const verdict& v) {
@@ -131,7 +135,10 @@ GATEPOST_DECL void session::say_extension(const extension_row& row, std::string&
     case extension::xclient:
       line.append(" NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");
       break;
-    case extension::xforward: line.append(" NAME ADDR PORT PROTO HELO IDENT SOURCE"); break;
+    case extension::xforward:
+      for (const std::string_view name : detail::forwarded_attributes)
+        line.append(" ").append(name);
+      break;
     default: break;
   }
 }

@@ -11,11 +11,18 @@
 namespace gatepost::smtp {
 namespace detail {
 
-// The attributes of Postfix's XFORWARD_README, which EHLO tells.
 inline bool is_forwarded(std::string_view name) {
-  for (const std::string_view known : {"NAME", "ADDR", "PORT", "PROTO", "HELO", "IDENT", "SOURCE"})
-    if (equal_ignoring_case(known, name)) return true;
-  return false;
+  return std::any_of(std::begin(forwarded_attributes), std::end(forwarded_attributes),
+                     [name](std::string_view known) { return equal_ignoring_case(known, name); });
+}
+
+inline void set_forwarded(std::vector<named_value>& all, named_value v) {
+  const auto same = [&v](const named_value& old) { return equal_ignoring_case(old.name, v.name); };
+  const auto old = std::find_if(all.begin(), all.end(), same);
+  if (old == all.end())
+    all.push_back(std::move(v));
+  else
+    old->value = std::move(v.value);
 }
 
 }  // namespace detail
@@ -145,19 +152,16 @@ GATEPOST_DECL void session::on_xforward(const command_line& c) {
     bad_command(reply(501, {5, 5, 4}, "Syntax: XFORWARD name=value..."));
     return;
   }
+  std::vector<named_value> all = facts_.forwarded;  // a line counts as a whole, or not at all
   for (const attribute& a : *list) {
     auto told = decode_xclient_value(a.value);
     if (!told || !detail::is_forwarded(a.name)) {
       bad_command(reply(501, {5, 5, 4}, "Syntax: XFORWARD name=value..."));
       return;
     }
-    const auto same = [&](const named_value& v) { return equal_ignoring_case(v.name, a.name); };
-    const auto old = std::find_if(facts_.forwarded.begin(), facts_.forwarded.end(), same);
-    if (old != facts_.forwarded.end())
-      old->value = std::move(told->text);
-    else
-      facts_.forwarded.push_back(named_value{std::string(a.name), std::move(told->text)});
+    detail::set_forwarded(all, named_value{std::string(a.name), std::move(told->text)});
   }
+  facts_.forwarded = std::move(all);
   say(replies::ok);
 }
 

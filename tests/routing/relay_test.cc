@@ -325,12 +325,6 @@ TEST_F(Relay, RecipientsHaveTheClassOfTheirRoute) {
   client.from("<s@a.test>").to(bench.io, {"vip@b.test", "r@b.test"});
   EXPECT_EQ(client.envelope.recipients()[0].policy_class, "strict");
   EXPECT_EQ(client.envelope.recipients()[1].policy_class, "");
-  // A check has named one before.
-  smtp::recipient known;
-  known.forward_path = *smtp::address::from_text("vip@b.test");
-  known.policy_class = "quarantine";
-  EXPECT_TRUE(gatepost::testing::run(bench.io, bench.relay->resolve(client.view, known)).passes());
-  EXPECT_EQ(known.policy_class, "quarantine");
 }
 
 // --- Take back, remove ---------------------------------------------------------------------------

@@ -90,5 +90,31 @@ TEST(spool_message, release_is_for_those_that_are_held) {
   EXPECT_EQ(m.recipients[2].next_attempt, now);
 }
 
+TEST(spool_message, retry_is_for_all_that_are_not_delivered) {
+  const spool_time then(std::chrono::hours(1)), now(std::chrono::hours(5));
+  spool_message m;
+  m.received_at = then;
+  const auto add = [&](recipient_state s) {
+    m.recipients.emplace_back().state = s;
+    m.recipients.back().next_attempt = then;
+  };
+  add(recipient_state::delivered);
+  add(recipient_state::pending);
+  m.retry(now);
+  EXPECT_EQ(m.received_at, then);
+  EXPECT_EQ(m.recipients[0].state, recipient_state::delivered);
+  EXPECT_EQ(m.due(), now);
+  for (const auto s : {recipient_state::held, recipient_state::failed}) {
+    SCOPED_TRACE(static_cast<int>(s));
+    m.received_at = then;
+    add(s);
+    m.retry(now);
+    EXPECT_EQ(m.received_at, now);
+    EXPECT_EQ(m.recipients.back().state, recipient_state::pending);
+    EXPECT_EQ(m.recipients.back().next_attempt, now);
+  }
+  EXPECT_EQ(m.recipients[0].next_attempt, then);
+}
+
 }  // namespace
 }  // namespace gatepost::routing

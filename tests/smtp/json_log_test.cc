@@ -92,7 +92,9 @@ TEST_F(json_log_test, levels) {
   EXPECT_EQ(lines().size(), 0u);
   log().on_connection({facts_, false, "connections"});
   log().on_trouble({"spool", "disk full", "35ABC"});
-  ASSERT_EQ(lines().size(), 2u);
+  log().on_trouble({.where = "tls", .what = "no", .session_id = "35ABD", .by_client = true});
+  ASSERT_EQ(lines().size(), 3u);
+  EXPECT_THAT(lines()[2], HasSubstr(R"("level":"warning","event":"trouble")"));
   EXPECT_THAT(lines()[0], HasSubstr(R"("accepted":false,"refused_by":"connections")"));
   EXPECT_THAT(lines()[1], HasSubstr(R"("level":"error","event":"trouble")"));
 }

@@ -410,7 +410,7 @@ TEST(session_extensions, xforward) {
       .server("250 ")
       .client("XFORWARD NAME\r\n")
       .server("501 5.5.4 ")
-      .client("XFORWARD IDENT=+zz\r\n")
+      .client("XFORWARD NAME=third IDENT=+zz\r\n")  // as a whole, or not at all
       .server("501 5.5.4 ");
   leave(s);
   EXPECT_EQ(s.check(), "");
