@@ -139,7 +139,8 @@ class check final : public checks::check {
   std::optional<question> look_up_known(evaluator& e) const;
   void judge_all(work& w, const identifiers& found) const;
   asio::awaitable<void> look_up(std::shared_ptr<evaluator> e) const;
-  evaluation strictest(const work& w) const;
+  evaluation strictest(const context& ctx, const identifiers& found, const work& w) const;
+  int rank(const evaluation& e) const;
   void override_locally(const context& ctx, const identifiers& found, evaluation& e) const;
   void publish(const context& ctx, const identifiers& found, const evaluation& e) const;
   void count(const context& ctx, const identifiers& found, evaluation e) const;

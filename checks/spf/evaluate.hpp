@@ -145,7 +145,8 @@ class evaluation {
 
   // One run of check_host(): the domain's, or that of an include.
   struct frame {
-    std::string domain;
+    std::string_view domain;  // lies in the query, in the record around, or in kept_domain
+    std::string kept_domain;
     shared_record found;   // nothing: not answered yet
     std::size_t next = 0;  // directive
     bool included = false;
@@ -166,6 +167,12 @@ class evaluation {
     std::string reason;    // why it is not definite
   };
 
+  // A name that a term is about, and whether the DNS can be asked about it.
+  struct target {
+    std::string_view name;
+    bool is_valid = false;
+  };
+
   // Why a record is looked for.
   enum class origin : std::uint8_t { query, include, redirect };
 
@@ -175,7 +182,7 @@ class evaluation {
   void set_identity();
   void run();
   void advance();
-  void enter(std::string_view domain, origin from);
+  void enter(target where, origin from);
   void push_frame();
   void took_record(const smtp::dns::answer<std::string>& said);
   void no_record();
@@ -208,16 +215,14 @@ class evaluation {
   bool waits_for_names();
   bool in_network(const smtp::ip_address& address, const directive& d) const;
   bool has_ascii_local_part() const;
-  std::string_view target_of(const macro_string& spec);
+  target target_of(const macro_string& spec);
   macro_values values() const;
   std::string_view validated_name() const;
 
   // --- evaluate.ipp: questions and answers
   void ask(step what, record_type type, std::string_view name);
   void ask_addresses(step what);
-  record_type address_type() const {
-    return query_.client.is_v4() ? record_type::a : record_type::aaaa;
-  }
+  record_type address_type() const { return client_.is_v4() ? record_type::a : record_type::aaaa; }
   void took_text(const smtp::dns::answer<std::string>& said);
   void took_one(const smtp::dns::answer<smtp::ip_address>& said);
   void took_several(std::size_t which, const smtp::dns::answer<smtp::ip_address>& said);
@@ -232,8 +237,10 @@ class evaluation {
   }
   void keep_trace(trace_kind kind, std::string_view text, std::string_view finding);
 
-  query query_;
   evaluation_options options_;
+  smtp::ip_address client_;
+  std::string helo_;
+  std::int64_t time_;
   std::size_t local_part_ = 0;  // how much of outcome_.sender it is
   spf::outcome outcome_;
 

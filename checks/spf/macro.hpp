@@ -30,6 +30,7 @@ enum class macro_use : std::uint8_t {
 struct macro_string {
   std::string_view text = {};
   bool plain = true;                  // nothing to expand
+  bool is_name = false;               // plain, and valid_name() of it without a final dot
   bool needs_validated_name = false;  // has %{p}, which costs DNS queries
   bool needs_local_part = false;      // has %{s} or %{l}
 

@@ -8,6 +8,7 @@
 #define GATEPOST_CHECKS_SPF_OUTCOME_HPP
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,6 +51,8 @@ struct trace_entry {
   std::string finding;  // of a term: "match", "no match", "include", "redirect"
 };
 
+class owned_record;  // record_cache.hpp
+
 struct outcome {
   outcome() = default;  // returned from coroutines, so no aggregate
 
@@ -59,8 +62,10 @@ struct outcome {
                        // (RFC 7489 §3.1.2). Empty: there is none
   std::string sender;  // the mailbox, with the null sender's postmaster@helo (§2.4)
 
-  std::string mechanism;           // the directive that matched, as written; empty: none did
-  std::string mechanism_domain;    // whose record that is: by redirect another than `domain`
+  // The directive that matched, as written; empty: none did. Lies in `matched_record`.
+  std::string_view mechanism;
+  std::shared_ptr<const owned_record> matched_record;
+  std::string mechanism_domain;    // whose record that is, where it is not `domain`: by redirect
   std::string explanation;         // of a fail, by the domain's owner (§6.2); empty: none was given
   std::string explanation_domain;  // who says so
   std::string problem;             // of temperror and permerror: why

@@ -38,6 +38,10 @@ GATEPOST_DECL void relay_engine::post_release(std::string id, std::shared_ptr<wa
 
 GATEPOST_DECL void relay_engine::begin_release(const std::string& id,
                                                std::shared_ptr<wait_state> asker) {
+  if (abandoned_) {  // there may be no spool any more
+    asker->finish(smtp::errc::cancelled);
+    return;
+  }
   // Whoever asks for one that is under way gets the same answer.
   if (const auto other = releases_.find(id); other != releases_.end())
     return other->second.askers.push_back(std::move(asker));

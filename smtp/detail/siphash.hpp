@@ -53,6 +53,16 @@ inline std::uint64_t siphash_word(std::string_view octets) {
   return word;
 }
 
+// What is left of `text` behind its whole words.
+inline std::uint64_t siphash_rest(std::string_view text) {
+  const std::size_t left = text.size() % 8;
+  if (std::endian::native != std::endian::little || text.size() < 8)
+    return siphash_word(text.substr(text.size() - left));
+  // The last eight octets, without those that were in a word before.
+  if (left == 0) return 0;
+  return siphash_word(text.substr(text.size() - 8)) >> (8 * (8 - left));
+}
+
 template <int C, int D>
 std::uint64_t siphash(const siphash_key& key, std::string_view text) {
   siphash_state s(key);
@@ -62,8 +72,9 @@ std::uint64_t siphash(const siphash_key& key, std::string_view text) {
     s.v0 ^= word;
   };
   const std::uint64_t size = text.size();
-  for (; text.size() >= 8; text.remove_prefix(8)) compress(siphash_word(text.substr(0, 8)));
-  compress(size << 56 | siphash_word(text));
+  for (std::size_t at = 0; at + 8 <= text.size(); at += 8)
+    compress(siphash_word(std::string_view(text.data() + at, 8)));
+  compress(size << 56 | siphash_rest(text));
   s.v2 ^= 0xff;
   s.rounds(D);
   return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;

@@ -364,9 +364,13 @@ GATEPOST_DECL void session_driver::report_message(std::string_view result, const
                                                   std::string_view queue_id) {
   reported_ = true;
   const bool begun = message_started_ != time_point{};
-  services_.observer.on_message(
-      {facts_, engine_.envelope(), result, queue_id, said, engine_.message_size(),
-       begun ? connection_.now() - message_started_ : time_point::duration{}});
+  const auto took = begun ? connection_.now() - message_started_ : time_point::duration{};
+  try {
+    services_.observer.on_message(
+        {facts_, engine_.envelope(), result, queue_id, said, engine_.message_size(), took});
+  } catch (...) {
+    complain("observer");  // the message may be kept already: the client has to hear of it
+  }
 }
 
 // The transaction is over: by its end, by RSET or the like, or because the engine refused the text.

@@ -27,11 +27,12 @@ class session_driver::port_call {
   port_call& operator=(const port_call&) = delete;
   ~port_call() { end(); }
 
-  // True: it was cancelled.
+  // True, once: it was cancelled.
   bool end() {
-    if (!driver_.port_.empty()) driver_.connection_.watch(nullptr);
+    if (driver_.port_.empty()) return false;
+    driver_.connection_.watch(nullptr);
     driver_.port_ = {};
-    return driver_.port_cancelled_;
+    return std::exchange(driver_.port_cancelled_, false);
   }
 
  private:

@@ -2,7 +2,9 @@
 #define GATEPOST_SMTP_IMPL_IP_IPP
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
+#include <iterator>
 #include <optional>
 
 #include "smtp/ip.hpp"
@@ -105,10 +107,13 @@ inline void append_decimal(std::string& out, unsigned value) {
 }
 
 inline void append_v4(std::string& out, std::span<const std::uint8_t> octets) {
+  char text[sizeof "255.255.255.255"];
+  char* end = text;
   for (std::size_t i = 0; i < 4; ++i) {
-    if (i != 0) out += '.';
-    append_decimal(out, octets[i]);
+    if (i != 0) *end++ = '.';
+    end = std::to_chars(end, std::end(text), octets[i]).ptr;
   }
+  out.append(text, end);
 }
 
 inline void append_hex(std::string& out, unsigned group) {

@@ -46,7 +46,8 @@ struct memory_session_options {
 
   smtp::authenticator* authenticator = nullptr;
   memory_budget* memory = nullptr;
-  bool tls = false;  // STARTTLS can be done
+  smtp::observer* observer = nullptr;  // instead of the log
+  bool tls = false;                    // STARTTLS can be done
   bool transcript = false;
   std::optional<session_facts> facts;  // else: id "ID1", client 192.0.2.7, port 4321
 };
@@ -58,7 +59,7 @@ class memory_session {
         facts_(options.facts.value_or(some_client())),
         services_{.policy = p,
                   .delivery = d,
-                  .observer = log,
+                  .observer = options.observer != nullptr ? *options.observer : log,
                   .authenticator = options.authenticator,
                   .tls = options.tls ? &tls_ : nullptr,
                   .memory = options.memory,

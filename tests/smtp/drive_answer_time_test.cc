@@ -63,6 +63,17 @@ TEST(drive_answer_time, at_rcpt) {
   expect_it_goes_on(f);
 }
 
+// What goes wrong later is trouble of its own.
+TEST(drive_answer_time, does_not_hide_what_comes_after_it) {
+  fake_session f;
+  f.delivery.waits(step::resolve, f.gate);
+  f.begin_message();
+  EXPECT_EQ(heard_after_a_minute(f), took_too_long);
+  f.policy.throws(stage::mail, "the policy is broken");
+  EXPECT_THAT(f.says("RSET\r\nMAIL FROM:<>\r\n"), HasSubstr("451 4.3.0 Local error"));
+  EXPECT_THAT(f.events(), Contains("trouble policy: the policy is broken"));
+}
+
 TEST(drive_answer_time, at_data) {
   for (const std::string command : {"DATA\r\n", "BDAT 4 LAST\r\nx: y"}) {
     fake_session f;

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <numeric>
+#include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "smtp/drive.hpp"
 #include "smtp/memory_budget.hpp"
@@ -444,6 +446,23 @@ TEST(drive_trouble, the_limit_that_came_first_has_ended_the_session) {
   f.session->advance(3min);  // limits.write_timeout
   EXPECT_TRUE(f.session->ended());
   EXPECT_EQ(f.session->log.ended_by_limit, "bad_commands");
+}
+
+// The client would send a message again that is kept.
+TEST(drive_trouble, an_observer_that_throws_at_a_message) {
+  class throwing final : public observer {
+   public:
+    void on_message(const message_event&) override { throw std::runtime_error("the disk is full"); }
+    void on_trouble(const trouble_event& e) override { troubles.emplace_back(e.what); }
+    std::vector<std::string> troubles;
+  } watching;
+  fake_session f;
+  f.options.observer = &watching;
+  f.begin_message();
+  EXPECT_EQ(f.sends(), "250 2.0.0 OK\r\n");
+  EXPECT_EQ(f.delivery.kept.size(), 1U);
+  EXPECT_EQ(f.says("QUIT\r\n"), "221 2.0.0 Bye\r\n");
+  EXPECT_THAT(watching.troubles, ElementsAre("the disk is full"));
 }
 
 TEST(drive_trouble, reasons_for_an_end) {

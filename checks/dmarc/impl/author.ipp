@@ -13,12 +13,23 @@
 namespace gatepost::checks::dmarc {
 namespace detail {
 
-// Reads an address-list, one element after the other.
+// Blanks and comments may stand around the '@' and the dots of an address; elsewhere they part its
+// words, and whatever cannot stand in an address always does.
+struct address_words {
+  std::vector<std::string> all;
+  bool clean = true;  // nothing but blanks and comments parts them
+};
+
+// Reads address-lists, one element after the other. Time and memory are proportional to the text.
 class from_reader {
  public:
-  from_reader(std::string_view text, authors& out) : text_(text), out_(out) {}
+  explicit from_reader(authors& out) : out_(out) {}
 
-  void read() {
+  // The value of a field.
+  void read(std::string_view text) {
+    text_ = text;
+    at_ = 0;
+    comments_end_ = quotes_end_ = true;
     while (at_ < text_.size()) step();
     end_element();
   }
@@ -27,7 +38,7 @@ class from_reader {
   void step() {
     const char c = text_[at_];
     switch (c) {
-      case '(': at_ = comment_end(); return;
+      case '(': take_comment(); return;
       case '"': take_quoted(); return;
       case '<': take_angle(); return;
       case ',': end_element(); break;
@@ -38,9 +49,17 @@ class from_reader {
     ++at_;
   }
 
-  std::size_t comment_end() const {
+  void take_comment() {
+    const std::size_t end = comment_end();
+    // One that is never closed is none, or it would hide all that follows.
+    plain_ += end == text_.npos ? parting : ' ';
+    at_ = end == text_.npos ? at_ + 1 : end;
+  }
+
+  // npos: it is not closed, and no later one is looked at.
+  std::size_t comment_end() {
     std::size_t depth = 0;
-    for (std::size_t i = at_; i < text_.size(); ++i) {
+    for (std::size_t i = at_; comments_end_ && i < text_.size(); ++i) {
       if (text_[i] == '\\')
         ++i;
       else if (text_[i] == '(')
@@ -48,14 +67,14 @@ class from_reader {
       else if (text_[i] == ')' && --depth == 0)
         return i + 1;
     }
-    // Never closed: no comment, or it would hide all that follows.
+    comments_end_ = false;
     out_.malformed = true;
-    return at_ + 1;
+    return text_.npos;
   }
 
   // A display name or a local part: its content does not matter, a '@' in it least of all.
   void take_quoted() {
-    for (std::size_t i = at_ + 1; i < text_.size(); ++i) {
+    for (std::size_t i = at_ + 1; quotes_end_ && i < text_.size(); ++i) {
       if (text_[i] == '\\') {
         ++i;
       } else if (text_[i] == '"') {
@@ -64,7 +83,9 @@ class from_reader {
         return;
       }
     }
+    quotes_end_ = false;
     out_.malformed = true;
+    plain_ += parting;
     ++at_;
   }
 
@@ -84,22 +105,26 @@ class from_reader {
       inside.erase(0, route + 1);
     angle_ = true;
     add(inside);
-    const auto domain = domain_of(inside);
+    const auto domain = domain_of(words_of(inside));
     check_display_name(domain);
-    if (!domain) add_words(plain_);  // "a@shown.example <>"
+    if (!domain) add_words(words_of(plain_));  // "a@shown.example <>"
     plain_.clear();
   }
 
   // "a@real.example <b@shown.example>": a '@' outside quotes is no phrase, and somebody shows it.
   // Many write the address itself there; whoever is shown that is shown no other domain.
-  void check_display_name(const std::optional<std::string>& of = std::nullopt) {
+  void check_display_name(const std::optional<std::string>& of) {
     if (plain_.find('@') == plain_.npos) return;
-    const auto shown = domain_of(plain_);
+    const auto shown = domain_of(words_of(plain_));
     if (!shown || shown != of) out_.malformed = true;
   }
 
+  // An address before a ':' is shown as well, where the group is not.
   void begin_group() {
-    check_display_name();
+    if (plain_.find('@') != plain_.npos) {
+      out_.malformed = true;
+      add_words(words_of(plain_));
+    }
     plain_.clear();
     angle_ = false;
   }
@@ -120,15 +145,22 @@ class from_reader {
       return;
     }
     ++out_.mailboxes;
-    if (const auto domain = domain_of(address)) return add_domain(*domain);
+    const address_words words = words_of(address);
+    if (const auto domain = domain_of(words)) return add_domain(*domain);
     out_.malformed = true;
-    add_words(address);
+    add_words(words);
   }
 
-  // What has other words beside it is shown all the same.
-  void add_words(std::string_view text) {
-    for (const std::string& word : words_of(text))
-      if (const auto domain = domain_of_word(word)) add_domain(*domain);
+  // What has other words beside it is shown all the same, and so is what is no domain as a whole.
+  void add_words(const address_words& words) {
+    for (const std::string& word : words.all) {
+      for (std::size_t at = word.find('@'); at != word.npos; at = word.find('@', at + 1)) {
+        if (words_seen_++ == max_authors) out_.malformed = true;
+        if (words_seen_ > max_authors) return;
+        if (const auto domain = domain_shown_in(std::string_view(word).substr(at + 1)))
+          add_domain(*domain);
+      }
+    }
   }
 
   void add_domain(const std::string& domain) {
@@ -136,20 +168,32 @@ class from_reader {
       out_.domains.push_back(domain);
   }
 
-  static std::optional<std::string> domain_of(std::string_view address) {
-    const std::vector<std::string> words = words_of(address);
-    if (words.size() != 1) return std::nullopt;
-    return domain_of_word(words.front());
-  }
-
-  static std::optional<std::string> domain_of_word(std::string_view bare) {
-    const auto sign = bare.find('@');
-    if (sign == bare.npos || sign == 0 || bare.find('@', sign + 1) != bare.npos)
-      return std::nullopt;
-    const std::string_view domain = bare.substr(sign + 1);
+  static std::optional<std::string> domain_of(const address_words& words) {
+    if (!words.clean || words.all.size() != 1) return std::nullopt;
+    const std::string& word = words.all.front();
+    const auto sign = word.find('@');
+    if (sign == word.npos || sign == 0) return std::nullopt;
+    const std::string_view domain = std::string_view(word).substr(sign + 1);
     // A literal, for one, is no domain name, and DMARC has nothing to say of it.
     if (!std::all_of(domain.begin(), domain.end(), is_domain_octet)) return std::nullopt;
     return canonical_name(domain);
+  }
+
+  // The most of `text` that is a domain: what it begins with, with or without the letters of other
+  // scripts, by whole labels.
+  static std::optional<std::string> domain_shown_in(std::string_view text) {
+    constexpr std::size_t longest = 255;
+    text = text.substr(0, longest);
+    const auto all = std::find_if_not(text.begin(), text.end(), is_domain_octet);
+    if (auto whole = canonical_name({text.begin(), all})) return whole;
+    const auto ascii =
+        std::find_if_not(text.begin(), all, [](char c) { return smtp::is_ascii(c); });
+    for (std::string_view part(text.begin(), ascii); !part.empty();) {
+      if (auto domain = canonical_name(part)) return domain;
+      part = part.substr(0, std::min(part.rfind('.'), part.size()));
+      if (part.find('.') == part.npos) return canonical_name(part);
+    }
+    return std::nullopt;
   }
 
   static bool is_domain_octet(char c) {
@@ -157,36 +201,58 @@ class from_reader {
            c == '_' || c == '.' || !smtp::is_ascii(c);
   }
 
-  // Blanks and comments may stand around the '@' and the dots; elsewhere they part words.
-  static std::vector<std::string> words_of(std::string_view text) {
-    std::vector<std::string> out;
-    bool gap = true;
+  static address_words words_of(std::string_view text) {
+    // A comment that is never closed is none.
+    const bool has_comments = comments_close(text);
+    address_words out;
+    enum class gap { none, blank, other } before = gap::other;
     std::size_t depth = 0;
     for (const char c : text) {
-      if (c == '(') ++depth;
+      if (has_comments && c == '(') ++depth;
       const bool blank = depth > 0 || c == ' ' || c == '\t' || c == '\r' || c == '\n';
-      if (c == ')' && depth > 0) --depth;
+      if (depth > 0 && c == ')') --depth;
       if (blank) {
-        gap = true;
-        continue;
+        before = std::max(before, gap::blank);
+      } else if (std::string_view("()<>\\:;,").find(c) != std::string_view::npos) {
+        before = gap::other;
+        out.clean = false;
+      } else {
+        add_octet(out.all, c, before == gap::blank, before == gap::other);
+        before = gap::none;
       }
-      const bool joins = c == '.' || c == '@';
-      const bool joined = !out.empty() && (out.back().back() == '.' || out.back().back() == '@');
-      if (out.empty() || (gap && !joins && !joined)) out.emplace_back();
-      out.back() += c;
-      gap = false;
     }
     return out;
   }
 
-  // Stands for a quoted string; a letter that may stand in a local part, and no '@'.
-  static constexpr char quoted_mark = 'q';
+  static bool comments_close(std::string_view text) {
+    std::size_t depth = 0;
+    for (const char c : text) {
+      if (c == '(') ++depth;
+      if (c == ')' && depth > 0) --depth;
+    }
+    return depth == 0;
+  }
 
-  std::string_view text_;
+  static void add_octet(std::vector<std::string>& words, char c, bool behind_blank, bool apart) {
+    const auto joins = [](char x) { return x == '.' || x == '@'; };
+    if (words.empty() || apart || (behind_blank && !joins(c) && !joins(words.back().back())))
+      words.emplace_back();
+    words.back() += c;
+  }
+
+  // Stands for a quoted string, which may be in a local part but in no domain.
+  static constexpr char quoted_mark = '"';
+  // Stands for what cannot be in an address.
+  static constexpr char parting = '\\';
+
   authors& out_;
+  std::string_view text_;
   std::size_t at_ = 0;
+  bool comments_end_ = true;  // false: one was not closed
+  bool quotes_end_ = true;
   std::string plain_;   // of this element, outside comments and angle brackets
   bool angle_ = false;  // this element had an angle-addr
+  std::size_t words_seen_ = 0;
 };
 
 }  // namespace detail
@@ -194,15 +260,16 @@ class from_reader {
 GATEPOST_DECL authors read_authors(std::string_view from) {
   authors out;
   out.fields = 1;
-  detail::from_reader(from, out).read();
+  detail::from_reader(out).read(from);
   return out;
 }
 
 GATEPOST_DECL authors read_authors(std::span<const smtp::field_view> fields) {
   authors out;
+  detail::from_reader reader(out);
   for (const smtp::field_view* field : smtp::all_fields(fields, "From")) {
     ++out.fields;
-    detail::from_reader(field->value, out).read();
+    reader.read(field->value);
   }
   return out;
 }

@@ -62,6 +62,19 @@ constexpr bool has_empty_label(std::uint64_t word) {
   return (dots & (dots << 8)) != 0;
 }
 
+// A name as it is asked about: without the final dot.
+inline std::string_view without_dot(std::string_view name) {
+  if (name.ends_with('.')) name.remove_suffix(1);
+  return name;
+}
+
+// As text.rfind('@'), which looks at one octet after the other.
+inline std::size_t last_at(std::string_view text) {
+  const void* at = ::memrchr(text.data(), '@', text.size());
+  return at == nullptr ? text.npos
+                       : static_cast<std::size_t>(static_cast<const char*>(at) - text.data());
+}
+
 inline bool has_dot(std::string_view name) {
   return any_word(name, [](std::uint64_t word) { return dots_in(word) != 0; });
 }

@@ -26,33 +26,36 @@ GATEPOST_DECL query query::mail_from(const smtp::ip_address& client, std::string
                                      std::string helo, std::int64_t time) {
   query q;
   q.client = client;
+  q.sender = std::move(reverse_path);
   // RFC 7208 §2.4: the null sender is postmaster at the HELO name.
-  q.sender = reverse_path.empty() ? "postmaster@" + helo : std::move(reverse_path);
+  if (q.sender.empty()) q.sender.append("postmaster@").append(helo);
   q.helo = std::move(helo);
   q.time = time;
   return q;
 }
 
 GATEPOST_DECL evaluation::evaluation(query q, const evaluation_options& options)
-    : query_(std::move(q)), options_(options) {
-  query_.client = query_.client.unmapped();  // RFC 7208 §5
+    : options_(options),
+      client_(q.client.unmapped()),  // RFC 7208 §5
+      helo_(std::move(q.helo)),
+      time_(q.time) {
+  outcome_.identity = q.identity;
+  outcome_.sender = std::move(q.sender);
   set_identity();
-  enter(outcome_.domain, origin::query);
+  enter({outcome_.domain, valid_name(outcome_.domain)}, origin::query);
   run();
 }
 
 // RFC 7208 §4.1, §4.3: no local part is "postmaster", and domains are A-labels.
 GATEPOST_DECL void evaluation::set_identity() {
   std::string& sender = outcome_.sender;
-  sender = std::move(query_.sender);
-  std::size_t at = sender.rfind('@');
+  std::size_t at = detail::last_at(sender);
   if (at == sender.npos || at == 0) {
     sender.insert(0, at == 0 ? "postmaster" : "postmaster@");
     at = sender.find('@');
   }
   if (sender.ends_with('.')) sender.pop_back();
-  outcome_.identity = query_.identity;
-  outcome_.domain = std::string(sender, at + 1);
+  outcome_.domain.assign(sender, at + 1);
   local_part_ = at;
   if (detail::is_ascii(outcome_.domain)) return;
   auto labels = smtp::to_a_labels(outcome_.domain);
@@ -79,16 +82,19 @@ GATEPOST_DECL void evaluation::push_frame() {
   ++depth_;
 }
 
-// Begins a check_host(), or (by redirect) goes on in another domain's record. `domain` may lie in
+// Begins a check_host(), or (by redirect) goes on in another domain's record. `where` may lie in
 // the record that is left.
-GATEPOST_DECL void evaluation::enter(std::string_view domain, origin from) {
+GATEPOST_DECL void evaluation::enter(target where, origin from) {
+  const std::string_view domain = where.name;
   // RFC 7208 §4.3: malformed, no name of several labels, or an address literal.
-  const bool fit = valid_name(domain) && detail::has_dot(domain) && !domain.starts_with('[');
+  const bool fit = where.is_valid && detail::has_dot(domain) && !domain.starts_with('[');
   if (from == origin::include) push_frame();
   frame& f = top();
   if (from == origin::include) f.included = true;
   f.redirected = from == origin::redirect;
-  f.domain = domain;
+  // That of a redirect lies in the record that goes, an expanded one where the next will be.
+  const bool stays = from != origin::redirect && domain.data() != target_.data();
+  f.domain = stays ? domain : f.kept_domain.assign(domain);
   f.found = nullptr;
   f.next = 0;
   if (!fit) return no_record();
@@ -102,24 +108,25 @@ GATEPOST_DECL void evaluation::took_record(const smtp::dns::answer<std::string>&
   for (const std::string& text : said.records()) {
     if (!is_record(text)) continue;
     // RFC 7208 §4.5
-    if (found != nullptr) return finish(result::permerror, f.domain + " has several SPF records");
+    if (found != nullptr)
+      return finish(result::permerror, std::string(f.domain) + " has several SPF records");
     found = &text;
   }
   if (found == nullptr) return no_record();
   if (found->size() > options_.limits.record_octets)
-    return finish(result::permerror, "the SPF record of " + f.domain + " is too long");
+    return finish(result::permerror, "the SPF record of " + std::string(f.domain) + " is too long");
   note(trace_kind::record, *found, {});
   f.found = options_.records != nullptr ? options_.records->get(*found)
                                         : std::make_shared<const owned_record>(*found);
   const std::string& problem = f.found->problem();
-  if (!problem.empty()) finish(result::permerror, f.domain + ": " + problem);
+  if (!problem.empty()) finish(result::permerror, std::string(f.domain) + ": " + problem);
 }
 
 GATEPOST_DECL void evaluation::no_record() {
   // RFC 7208 §5.2, §6.1: what a record refers to has to be there.
   const frame& f = top();
   if (f.included || f.redirected)
-    return finish(result::permerror, "no SPF record at \"" + f.domain + '"');
+    return finish(result::permerror, "no SPF record at \"" + std::string(f.domain) + '"');
   finish(result::none);  // §4.3, §4.5
 }
 
@@ -134,12 +141,11 @@ GATEPOST_DECL void evaluation::conclude(spf::result r, const directive* matched_
   outcome_.result = r;
   const bool explained = r == result::fail && f.record().explanation && options_.explain;
   if (matched_by != nullptr) {
-    outcome_.mechanism = std::string(matched_by->text);
-    outcome_.mechanism_domain.swap(f.domain);
+    outcome_.mechanism = matched_by->text;
+    outcome_.matched_record = f.found;
+    if (f.redirected) outcome_.mechanism_domain = f.domain;
   }
   if (!explained) return finish(r);
-  // It is about this domain, too.
-  f.domain = outcome_.mechanism_domain;
   explaining_ = explaining::target;
 }
 
@@ -163,9 +169,9 @@ GATEPOST_DECL void evaluation::explain() {
 GATEPOST_DECL void evaluation::ask_for_explanation() {
   const macro_string& spec = *top().record().explanation;
   if (spec.needs_validated_name && waits_for_names()) return;
-  const std::string_view target = target_of(spec);
-  if (!valid_name(target)) return finish(result::fail);
-  ask(step::explanation, record_type::txt, target);
+  const target where = target_of(spec);
+  if (!where.is_valid) return finish(result::fail);
+  ask(step::explanation, record_type::txt, where.name);
 }
 
 GATEPOST_DECL void evaluation::took_explanation(const smtp::dns::answer<std::string>& said) {
@@ -186,7 +192,7 @@ GATEPOST_DECL void evaluation::give_explanation() {
 
 GATEPOST_DECL void evaluation::finish(spf::result r, std::string problem) {
   outcome_.problem = std::move(problem);
-  outcome_.mechanism.clear();
+  outcome_.mechanism = {};
   finish(r);
 }
 
@@ -302,8 +308,8 @@ GATEPOST_DECL void evaluation::took_wrong_type(std::size_t which) {
 
 // Whether an address of one of several names is the one that is looked for.
 GATEPOST_DECL bool evaluation::is_match(const smtp::ip_address& address) const {
-  if (step_ == step::ptr_addresses) return address == query_.client;  // RFC 7208 §5.5
-  return in_network(address, current());                              // RFC 7208 §5.4
+  if (step_ == step::ptr_addresses) return address == client_;  // RFC 7208 §5.5
+  return in_network(address, current());                        // RFC 7208 §5.4
 }
 
 GATEPOST_DECL void evaluation::keep_trace(trace_kind kind, std::string_view text,

@@ -24,12 +24,6 @@ inline spf::result result_of(qualifier q) {
   return result::neutral;
 }
 
-// A name of an answer as it is asked about: without the final dot.
-inline std::string_view without_dot(std::string_view name) {
-  if (name.ends_with('.')) name.remove_suffix(1);
-  return name;
-}
-
 // Eight octets in network order.
 inline std::uint64_t word_at(const std::uint8_t* octets) {
   std::uint64_t word = 0;
@@ -81,17 +75,17 @@ GATEPOST_DECL void evaluation::look_up(const directive& d) {
   if (needs_names && waits_for_names()) return;
   ++outcome_.dns_terms;
   if (d.mechanism == mechanism::ptr) return match_ptr(d);
-  const std::string_view target = target_of(d.domain);
+  const target where = target_of(d.domain);
   if (d.mechanism == mechanism::include) {
     note(trace_kind::term, d.text, "include");
-    return enter(target, origin::include);
+    return enter(where, origin::include);
   }
   // RFC 7208 §4.8 leaves it open what a malformed name gives; it does not exist.
-  if (!valid_name(target)) return not_matched(d);
-  if (d.mechanism == mechanism::mx) return ask(step::mx, record_type::mx, target);
+  if (!where.is_valid) return not_matched(d);
+  if (d.mechanism == mechanism::mx) return ask(step::mx, record_type::mx, where.name);
   // RFC 7208 §5.7: exists asks for an A record whatever the client's address is.
-  if (d.mechanism == mechanism::exists) return ask(step::exists, record_type::a, target);
-  ask(step::addresses, address_type(), target);
+  if (d.mechanism == mechanism::exists) return ask(step::exists, record_type::a, where.name);
+  ask(step::addresses, address_type(), where.name);
 }
 
 // RFC 7208 §5.3
@@ -161,9 +155,9 @@ GATEPOST_DECL void evaluation::took_mx_addresses(const directive& d) {
 // RFC 7208 §5.5. The client's names are known.
 GATEPOST_DECL void evaluation::match_ptr(const directive& d) {
   if (names_void_) return void_lookup(d);
-  const std::string_view target = target_of(d.domain);
+  const std::string_view above = target_of(d.domain).name;
   const bool match = std::any_of(names_.begin(), names_.end(), [&](const std::string& name) {
-    return smtp::is_subdomain_of(name, target);
+    return smtp::is_subdomain_of(name, above);
   });
   return match ? matched(d) : not_matched(d);
 }
@@ -171,9 +165,9 @@ GATEPOST_DECL void evaluation::match_ptr(const directive& d) {
 // Whether the client's names have to be asked for first; then they are. Once per evaluation.
 GATEPOST_DECL bool evaluation::waits_for_names() {
   if (names_known_) return false;
-  target_ = smtp::reverse_name(query_.client);
+  target_ = smtp::reverse_name(client_);
   ask(step::ptr_names, record_type::ptr, target_);
-  single_.address = query_.client;
+  single_.address = client_;
   return true;
 }
 
@@ -210,22 +204,22 @@ GATEPOST_DECL void evaluation::not_matched(const directive& d) {
 // RFC 7208 §4.6.4
 GATEPOST_DECL void evaluation::void_lookup(const directive& d) {
   if (++outcome_.void_lookups <= options_.limits.void_lookups) return not_matched(d);
-  finish(result::permerror,
-         "too many void lookups, at \"" + std::string(d.text) + "\" of " + top().domain);
+  finish(result::permerror, "too many void lookups, at \"" + std::string(d.text) + "\" of " +
+                                std::string(top().domain));
 }
 
 // RFC 7208 §4.6.4
 GATEPOST_DECL bool evaluation::too_many_terms() {
   if (outcome_.dns_terms < options_.limits.dns_terms) return false;
-  finish(result::permerror, "too many DNS lookups, in the record of " + top().domain);
+  finish(result::permerror, "too many DNS lookups, in the record of " + std::string(top().domain));
   return true;
 }
 
 GATEPOST_DECL bool evaluation::in_network(const smtp::ip_address& address,
                                           const directive& d) const {
   // RFC 7208 §5: an address of the other family never matches.
-  if (address.family() != query_.client.family()) return false;
-  return detail::share_prefix(address, query_.client, address.is_v4() ? d.bits4 : d.bits6);
+  if (address.family() != client_.family()) return false;
+  return detail::share_prefix(address, client_, address.is_v4() ? d.bits4 : d.bits6);
 }
 
 // RFC 8616 §4: without it, terms that have %{s} or %{l} do not match.
@@ -234,11 +228,12 @@ GATEPOST_DECL bool evaluation::has_ascii_local_part() const {
 }
 
 // Lies in the frame, in its record, or in target_.
-GATEPOST_DECL std::string_view evaluation::target_of(const macro_string& spec) {
-  if (spec.empty()) return top().domain;  // RFC 7208 §4.8
-  if (spec.plain && spec.text.size() <= max_name_octets) return detail::without_dot(spec.text);
+GATEPOST_DECL evaluation::target evaluation::target_of(const macro_string& spec) {
+  if (spec.empty()) return {top().domain, true};  // RFC 7208 §4.8; it has been asked about
+  if (spec.plain && spec.text.size() <= max_name_octets)
+    return {detail::without_dot(spec.text), spec.is_name};
   target_ = expand_domain(spec, spec.plain ? macro_values{} : values());
-  return target_;
+  return {target_, valid_name(target_)};
 }
 
 GATEPOST_DECL macro_values evaluation::values() const {
@@ -249,16 +244,16 @@ GATEPOST_DECL macro_values evaluation::values() const {
   v.sender_domain = std::string_view(mailbox).substr(local_part_ + 1);
   v.domain = top().domain;
   v.validated_name = validated_name();
-  v.helo = query_.helo;
+  v.helo = helo_;
   v.receiver = options_.receiver;
-  v.client = query_.client;
-  v.time = query_.time;
+  v.client = client_;
+  v.time = time_;
   return v;
 }
 
 // RFC 7208 §7.3: the domain itself, a name below it, any name, in this order.
 GATEPOST_DECL std::string_view evaluation::validated_name() const {
-  const std::string& domain = top().domain;
+  const std::string_view domain = top().domain;
   std::string_view best = names_.empty() ? std::string_view("unknown") : names_.front();
   bool below = false;
   for (const std::string& name : names_) {

@@ -105,6 +105,7 @@ class macro_checker {
     if (parsed_.problem.empty() && use_ == macro_use::domain &&
         !ends_like_a_domain(text_, text_.substr(literal_)))
       parsed_.problem = "not a domain-spec: it ends neither in a top label nor in a macro";
+    parsed_.value.is_name = parsed_.value.plain && valid_name(without_dot(text_));
     return parsed_;
   }
 
@@ -213,14 +214,17 @@ class macro_expander {
   // stood there.
   static void append(const macro_term& m, std::string_view value, std::string& out) {
     const unsigned delimiters = m.delimiters == 0 ? delimiter_bit('.') : m.delimiters;
-    const auto begin = static_cast<std::ptrdiff_t>(out.size());
+    const std::size_t begin = out.size();
     // The last parts of what is turned around are the first ones of the value.
-    out += m.reverse ? first_parts(value, delimiters, m.parts)
-                     : last_parts(value, delimiters, m.parts);
-    const auto is_delimiter = [=](char c) { return (delimiter_bit(c) & delimiters) != 0; };
-    if (m.reverse) reverse_parts(out.begin() + begin, out.end(), is_delimiter);
-    std::replace_if(out.begin() + begin, out.end(), is_delimiter, '.');
-    if (m.escape) escape(out, static_cast<std::size_t>(begin));
+    if (m.reverse) {
+      append_reversed(first_parts(value, delimiters, m.parts), delimiters, out);
+    } else {
+      out += last_parts(value, delimiters, m.parts);
+      const auto is_delimiter = [=](char c) { return (delimiter_bit(c) & delimiters) != 0; };
+      if (delimiters != delimiter_bit('.'))
+        std::replace_if(out.data() + begin, out.data() + out.size(), is_delimiter, '.');
+    }
+    if (m.escape) escape(out, begin);
   }
 
   // As many parts as the macro keeps; 0: all.
@@ -235,15 +239,18 @@ class macro_expander {
     return value;
   }
 
-  // All of it, and then each part back again.
-  template <class Iterator, class Predicate>
-  static void reverse_parts(Iterator begin, Iterator end, Predicate is_delimiter) {
-    std::reverse(begin, end);
-    for (;;) {
-      const Iterator delimiter = std::find_if(begin, end, is_delimiter);
-      std::reverse(begin, delimiter);
-      if (delimiter == end) return;
-      begin = delimiter + 1;
+  // The last part first.
+  static void append_reversed(std::string_view value, unsigned delimiters, std::string& out) {
+    const std::size_t begin = out.size();
+    out.resize(begin + value.size());
+    char* to = out.data() + begin;
+    for (std::size_t end = value.size();;) {
+      std::size_t from = end;
+      while (from > 0 && (delimiter_bit(value[from - 1]) & delimiters) == 0) --from;
+      to = std::copy(value.data() + from, value.data() + end, to);
+      if (from == 0) return;
+      *to++ = '.';
+      end = from - 1;
     }
   }
 

@@ -76,16 +76,36 @@ TEST(Author, NotSingle) {
       {"<a@example.com> b@example.net", {"example.com"}},
       {"a@example.com; b@example.net", {"example.com", "example.net"}},
       {"One: a@example.com; , Two: b@example.net;", {"example.com", "example.net"}},
-      {"a@example.com@example.net", {}},
+      {"a@example.com@example.net", {"example.com", "example.net"}},
       {"a@[192.0.2.1]", {}},
       {"a@", {}},
-      {"@example.com", {}},
+      {"@example.com", {"example.com"}},
       {"a@exa mple.com", {"exa"}},
-      {"a@example..com", {}},
+      {"a@example..com", {"example"}},
       {"(never closed a@example.com", {"example.com"}},
       {"\"never closed <a@example.com>", {"example.com"}},
       {"<a@example.com", {"example.com"}},
       {"a@\xff.example", {}},
+      // Nothing that cannot be in an address makes one domain of two words.
+      {"ceo@bank.example(.evil.test", {"bank.example"}},
+      {"ceo@bank.example\".evil.test", {"bank.example"}},
+      {"ceo@bank.example\"x\".evil.test", {"bank.example"}},
+      {"ceo@bank.example(x)evil.test", {"bank.example"}},
+      {"ceo@bank.example> .evil.test", {"bank.example"}},
+      {"<ceo@bank.example\\.evil.test>", {"bank.example"}},
+      {"<ceo@bank.example(.evil.test>", {"bank.example"}},
+      {"<(ceo@bank.example>", {"bank.example"}},
+      // What cannot be read as a whole is shown all the same, and is an author beside others.
+      {"ceo@bank.example>", {"bank.example"}},
+      {"ceo@bank.example:;", {"bank.example"}},
+      {"<ceo@bank.example)>", {"bank.example"}},
+      {"<a@b.example:ceo@bank.example>", {"b.example", "bank.example"}},
+      {"ceo@bank.example\xff", {"bank.example"}},
+      {"ceo@bank.example>, a@evil.test", {"bank.example", "evil.test"}},
+      {"a@evil.test, ceo@bank.example@", {"evil.test", "bank.example"}},
+      {"CEO <ceo@bank.example\\>, a@evil.test", {"bank.example", "evil.test"}},
+      {"ceo@bank.example: a@evil.test;", {"bank.example", "evil.test"}},
+      {"ceo@bank.example..x, a@evil.test", {"bank.example", "evil.test"}},
   };
   for (const auto& c : cases) {
     const authors found = read_authors(c.from);
@@ -118,6 +138,25 @@ TEST(Author, NotMoreThanTheLimit) {
   many += "a@example.com";
   EXPECT_FALSE(read_authors(many).single());
   EXPECT_EQ(read_authors(many).mailboxes, max_authors);
+}
+
+// A field may be as long as a header may: none of these takes more than a moment.
+TEST(Author, LongFields) {
+  constexpr std::size_t octets = 1 << 20;
+  const auto repeated = [](const std::string& text) {
+    std::string all;
+    while (all.size() < octets) all += text;
+    return all;
+  };
+  for (const std::string text :
+       {"(", "\"\\", "\\\"", "<", "()", "a@x ", "<a@x", "a@", "a.", ":", ">@"}) {
+    const authors found = read_authors(repeated(text));
+    EXPECT_LE(found.domains.size(), 1u) << text;
+    EXPECT_FALSE(found.single()) << text;
+  }
+  std::string all;
+  for (int i = 0; all.size() < octets; ++i) all += "a@x" + std::to_string(i) + " ";
+  EXPECT_EQ(read_authors(all).domains.size(), max_authors);
 }
 
 }  // namespace

@@ -182,6 +182,32 @@ TEST_F(DmarcCheck, SeveralAuthorsByRfc7489) {
   EXPECT_EQ(send(options, {}, "x@c.test, y@b.test").reply().code(), 550);
 }
 
+// What local policy forgives one author it does not the other.
+TEST_F(DmarcCheck, LocalPolicyIsForOneAuthor) {
+  dns_.add_txt("_dmarc.a.test", {"v=DMARC1; p=reject"})
+      .add_txt("_dmarc.b.test", {"v=DMARC1; p=reject"});
+  check_options options;
+  options.on_odd_from = odd_from::evaluate_each;
+  options.local_policy = [](const context&, const evaluation& e) -> std::optional<override_reason> {
+    if (e.author_domain != "a.test") return std::nullopt;
+    return override_reason{override_type::local_policy, "a partner"};
+  };
+  EXPECT_TRUE(send(options, {}, "x@a.test").passes());
+  for (const char* from : {"x@a.test, y@b.test", "y@b.test, x@a.test"})
+    EXPECT_EQ(send(options, {}, from).reply().text(), "Email rejected per DMARC policy for b.test");
+}
+
+// An author whose record asks for nothing does not hide one whose record is not known.
+TEST_F(DmarcCheck, ATemporaryErrorIsNotHidden) {
+  dns_.add_txt("_dmarc.a.test", {"v=DMARC1; p=none"}).fails("_dmarc.b.test", "timeout");
+  check_options options;
+  options.on_odd_from = odd_from::evaluate_each;
+  options.defer_on_temperror = true;
+  EXPECT_EQ(send(options, {}, "x@a.test, y@b.test").reply().code(), 451);
+  options.defer_on_temperror = false;
+  EXPECT_TRUE(send(options, {}, "x@a.test, y@b.test").passes());
+}
+
 TEST_F(DmarcCheck, WhoIsNotLookedAt) {
   dns_.add_txt("_dmarc.example.com", {"v=DMARC1; p=reject"});
   check_options options;
