@@ -26,6 +26,12 @@ inline constexpr std::size_t max_maildir_path = 3800;
 
 inline bool is_ip(std::string_view host) { return smtp::parse_ip_address(host).has_value(); }
 
+// RFC 3696 §2: no top-level domain is all digits, but a mistyped address ends so.
+inline bool is_host_name(std::string_view host) {
+  const std::string_view last = host.substr(host.rfind('.') + 1);
+  return smtp::valid_domain(host) && last.find_first_not_of("0123456789") != last.npos;
+}
+
 inline bool has_mark(std::string_view text) { return text.find_first_of("{}") != text.npos; }
 
 template <class Number>
@@ -176,7 +182,7 @@ class route_parser {
   bool check_host(bool bracketed, std::string_view whole, next_hop& hop) {
     const bool smtp = hop.protocol == hop_protocol::smtp;
     if (smtp && !bracketed && !is_ip(hop.host)) hop.lookup = hop_lookup::mx;
-    if (is_ip(hop.host) || smtp::valid_domain(hop.host) || hop.host == domain_mark) return true;
+    if (is_ip(hop.host) || is_host_name(hop.host) || hop.host == domain_mark) return true;
     fail("this is no host name and no IP address", whole);
     return false;
   }

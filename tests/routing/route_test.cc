@@ -76,6 +76,8 @@ TEST(route, bad_texts_are_explained) {
       {"smtp:[a b]", "not closed"},
       {"smtp:a_b.example", "no host name"},
       {"smtp:[{local}]", "no host name"},
+      {"smtp:[1.2.3.999]", "no host name"},
+      {"lmtp:127.0.0", "no host name"},
       {"smtp:[a.example]x", "a port"},
       {"smtp:[a.example]:", "a port"},
       {"smtp:[a.example]:0", "a port"},
