@@ -179,6 +179,7 @@ void spawn(const asio::any_io_executor& executor, asio::awaitable<T> work, Handl
            asio::cancellation_slot slot = {}) {
   ready_to_spawn(executor);
   auto then = asio::bind_executor(last_turn(executor, false), std::move(handler));
+  // lint: allow spawn (this is what the others call)
   asio::co_spawn(executor, std::move(work), asio::bind_cancellation_slot(slot, std::move(then)));
 }
 

@@ -109,6 +109,7 @@ BAD_FILES = {
     "guard of .ipp": ("smtp/impl/x.ipp", HEADER.format(""), "guard"),
     "all of asio": ("smtp/x.hpp", HEADER.format("#include <asio.hpp>"), "asio"),
     "all of asio in .cc": ("examples/x.cc", "#include <asio.hpp>\n", "asio"),
+    "bare co_spawn": ("routing/impl/x.ipp", "asio::co_spawn(io, f(), g);\n", "spawn"),
     "using namespace": ("smtp/x.hpp", HEADER.format("using namespace std;"), "namespace"),
     "unnamed namespace": ("smtp/x.hpp", HEADER.format("namespace {\n}"), "namespace"),
     "no test": ("smtp/other.hpp", HEADER.format("").replace("SMTP_X", "SMTP_OTHER"), "tested"),
@@ -131,6 +132,7 @@ GOOD_FILES = {
     "using in .cc": ("tests/smtp/y_test.cc", "using namespace std;\nnamespace {}\n"),
     "100 characters": ("smtp/x.cc", "// " + 97 * "x" + "\n"),
     "100 characters, more octets": ("smtp/x.cc", "// " + 97 * "§" + "\n"),
+    "co_spawn in a test kit": ("smtp/testing/x.cc", "asio::co_spawn(io, f(), g);\n"),
     "waived": ("smtp/x.cc", "// lint: allow width (a vector)\n// " + 98 * "x" + "\n"),
 }
 
