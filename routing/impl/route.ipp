@@ -28,8 +28,9 @@ inline bool is_ip(std::string_view host) { return smtp::parse_ip_address(host).h
 
 // RFC 3696 §2: no top-level domain is all digits, but a mistyped address ends so.
 inline bool is_host_name(std::string_view host) {
-  const std::string_view last = host.substr(host.rfind('.') + 1);
-  return smtp::valid_domain(host) && last.find_first_not_of("0123456789") != last.npos;
+  const std::size_t dot = host.rfind('.');
+  const bool digits = host.find_first_not_of("0123456789", dot + 1) == host.npos;
+  return smtp::valid_domain(host) && !(digits && dot != host.npos);
 }
 
 inline bool has_mark(std::string_view text) { return text.find_first_of("{}") != text.npos; }
