@@ -31,6 +31,10 @@ struct destination_options {
   // receiver's limit.
   std::size_t addresses = 5;
 
+  // Of failure reports: who permits them may name another address by ruf=, as for others by rua=
+  // (RFC 9991 §5).
+  bool failure_reports = false;
+
   // For rfc7489; outlives the destinations.
   const public_suffix_list* suffixes = nullptr;
 };
@@ -66,6 +70,7 @@ class destinations {
   std::string domain_;
   evaluation_options walk_;
   std::vector<report_uri> uris_;
+  bool failure_reports_ = false;
   std::size_t at_ = 0;
   std::string host_;  // of the address that is being looked at; empty: not begun
   std::unique_ptr<evaluator> relation_;

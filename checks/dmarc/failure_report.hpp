@@ -46,7 +46,7 @@ struct failed_message {
   std::string reverse_path = {};   // empty: the null one
   std::string forward_path = {};   // only where its owner's consent is had
   std::string authserv_id = {};    // of Authentication-Results
-  std::string dkim_identity = {};  // i= of the signature that dkim_domain is of
+  std::string dkim_identity = {};  // i= of reported_signature()
   std::string spf_record = {};     // the text of the SPF record of found.spf's domain
   delivery_result delivery = delivery_result::other;
   std::string_view header = {};  // its lines with CRLF, without the empty one behind them
@@ -56,6 +56,15 @@ struct failed_message {
 // Whether the owner asks for a report (RFC 9989 §4.7, fo=): never by the record of a Public Suffix
 // Domain (RFC 9991 §2), never without a record, or where the DNS kept us from knowing.
 GATEPOST_DECL bool failure_report_wanted(const evaluation& e, const identifiers& found);
+
+// The signature that a report tells of: the first that failed, of an aligned domain where there is
+// such (RFC 9991 §4). nullptr: none failed.
+GATEPOST_DECL const authenticated_dkim* reported_signature(const evaluation& e,
+                                                           const identifiers& found);
+
+// What a report shows of a header: whole lines, max_reported_header octets at most. For who keeps a
+// copy until the report is written.
+GATEPOST_DECL std::string_view reported_header(std::string_view header);
 
 // The message that carries the report: a part for people, the machine-readable part, and the header
 // of the message as text/rfc822-headers (RFC 5965 §2). To be sent with the null reverse-path, and

@@ -102,6 +102,7 @@ void add_sender_checks(checks::chain& chain, const checks_section& c,
   checks::dmarc::check_options dmarc = c.dmarc.options;
   dmarc.suffixes = around.suffixes;
   dmarc.reports = around.reports;
+  dmarc.on_outcome = around.on_outcome;
   dmarc.local_policy = local_policy_of(c.dmarc_exceptions);
   add<checks::dmarc::check>(behind, c.dmarc, std::move(dmarc), around.dns);
   add<checks::auth_results>(chain, c.auth_results);
@@ -203,12 +204,15 @@ problems load_suffixes(const config& c, suffix_list& into) {
   const auto& dmarc = c.checks.dmarc;
   const bool by_list = dmarc.options.regime == checks::dmarc::regime::rfc7489;
   // Reports want to know whose domain one is.
-  if (!dmarc.enabled || !(by_list || c.checks.dmarc_reports.enabled)) return {};
+  if (!dmarc.enabled || !(by_list || c.checks.dmarc_reports.any())) return {};
   if (auto found = public_suffix_list::system()) {
     into = std::make_shared<const public_suffix_list>(*std::move(found));
     return {};
   }
-  return {c.complaint(by_list ? "checks.dmarc.rfc" : "checks.dmarc.reports.enabled",
+  const bool counted = c.checks.dmarc_reports.enabled;
+  return {c.complaint(by_list   ? "checks.dmarc.rfc"
+                      : counted ? "checks.dmarc.reports.enabled"
+                                : "checks.dmarc.reports.failure.enabled",
                       "there is no public suffix list here; install the package publicsuffix")};
 }
 
@@ -274,9 +278,10 @@ std::string why_no_counts(const std::string& file) {
 
 problems try_reports(const config& c) {
   const reports_section& r = c.checks.dmarc_reports;
-  if (!r.enabled) return {};
+  if (!r.any()) return {};
   if (const std::string why = why_no_files(r.directory, read_and_write); !why.empty())
     return {c.complaint("checks.dmarc.reports.directory", why)};
+  if (!r.enabled) return {};
   if (const std::string why = why_no_counts(r.file); !why.empty())
     return {c.complaint("checks.dmarc.reports.file", why)};
   return {};

@@ -12,6 +12,7 @@
 #include "checks/arc/verifier.hpp"
 #include "checks/chain.hpp"
 #include "checks/dkim/verifier.hpp"
+#include "checks/dmarc/check.hpp"
 #include "checks/dmarc/public_suffix.hpp"
 #include "checks/dmarc/report_store.hpp"
 #include "checks/dnsbl.hpp"
@@ -58,6 +59,7 @@ struct check_surroundings {
   gatepost::smtp::observer& observer;
   suffix_list suffixes = {};
   gatepost::checks::dmarc::report_store* reports = nullptr;  // outlives the chain, too
+  decltype(gatepost::checks::dmarc::check_options::on_outcome) on_outcome = {};
 };
 
 // What others have to do with later; nullptr: that check is off.

@@ -82,14 +82,24 @@ struct dmarc_exception {
   std::string comment;
 };
 
+// [checks.dmarc.reports.failure]
+struct failure_section {
+  bool enabled = false;
+  std::uint32_t per_hour = 10;  // reports to one organization
+  std::uint32_t in_all = 100;   // and to all of them
+};
+
 // [checks.dmarc.reports]
 struct reports_section {
   bool enabled = false;
-  gatepost::checks::dmarc::report_sender sender;  // but not its domain; see reports.hpp
+  gatepost::checks::dmarc::report_sender sender;  // but not its domain; see sender_of()
   std::chrono::seconds interval = std::chrono::hours(24);
   std::string directory;  // where they become files
   std::string file;       // of the counts; empty: ".counts" in the directory
   std::chrono::milliseconds save_every = std::chrono::minutes(1);
+  failure_section failure;
+
+  bool any() const { return enabled || failure.enabled; }
 };
 
 // [checks]

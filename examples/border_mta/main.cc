@@ -20,7 +20,6 @@
 #include <vector>
 
 #include "checks/chain.hpp"
-#include "checks/dmarc/report_store.hpp"
 #include "examples/border_mta/cache_notes.hpp"
 #include "examples/border_mta/command_line.hpp"
 #include "examples/border_mta/compose.hpp"
@@ -29,7 +28,7 @@
 #include "examples/border_mta/outbound.hpp"
 #include "examples/border_mta/queue.hpp"
 #include "examples/border_mta/reload.hpp"
-#include "examples/border_mta/reports.hpp"
+#include "examples/border_mta/reporting.hpp"
 #include "examples/border_mta/signals.hpp"
 #include "examples/border_mta/signing.hpp"
 #include "examples/standard_streams.hpp"
@@ -86,23 +85,6 @@ signing_check* add_signing(checks::chain& chain, const sign_section& s,
   if (!s.any()) return nullptr;
   return &chain.add<signing_check>(
       {.deadline = std::chrono::seconds(5), .on_error = checks::on_error::defer}, parts);
-}
-
-// Where something is reported. What is wrong, as compose.hpp tells it.
-problems make_reporter(const config& c, checks::dmarc::memory_report_store& store,
-                       reporter_surroundings around, const signing_check* keys,
-                       std::unique_ptr<reporter>& into) {
-  const reports_section& r = c.checks.dmarc_reports;
-  if (!r.enabled) return {};
-  if (problems wrong = try_reports(c); !wrong.empty()) return wrong;
-  if (keys != nullptr)
-    around.sign = [keys](const std::string& domain, std::string message) {
-      return sign_message(*keys->parts(), domain, std::move(message));
-    };
-  into = std::make_unique<reporter>(r, store, std::move(around));
-  const std::string wrong = into->load();
-  if (!wrong.empty()) return {c.complaint("checks.dmarc.reports.file", wrong)};
-  return {};
 }
 
 // What is wrong with the DNS lists goes to the log.
@@ -164,12 +146,12 @@ int serve(const config& c, const config_source& from, const command_line& how) {
   smtp::io_threads threads(c.threads);
   const auto resolver = make_resolver(c, threads, problem);
   if (!resolver) return fail(c.complaint("dns", problem));
-  checks::dmarc::memory_report_store reports;
-  checks::chain chain(chain_options_of(c, *log));
   suffix_list suffixes;
   if (const problems p = load_suffixes(c, suffixes); !p.empty()) return fail(p);
+  reporting reports(c, {threads.front(), *resolver, *log, suffixes});
+  checks::chain chain(chain_options_of(c, *log));
   check_surroundings around{*resolver, *log, suffixes};
-  if (c.checks.dmarc_reports.enabled) around.reports = &reports;
+  reports.serve(around);
   const added_checks added = add_checks(chain, c.checks, around);
   parts.relay_domains = added.relay_domains;
   parts.sign = add_signing(chain, c.sign, parts.signatures);
@@ -184,13 +166,10 @@ int serve(const config& c, const config_source& from, const command_line& how) {
   smtp::server server(threads.contexts(), settings, chain, out->delivery());
   if (const problems p = listen(server, c, how); !p.empty()) return fail(p);
   // Now nobody else has our spool and our addresses, and so our counts.
-  std::unique_ptr<reporter> reporting;
-  const reporter_surroundings about{threads.front(), *resolver, *log, suffixes};
-  if (const problems p = make_reporter(c, reports, about, parts.sign, reporting); !p.empty())
-    return fail(p);
+  if (const problems p = reports.load(parts.sign); !p.empty()) return fail(p);
   if (const std::error_code failed = out->start())
     return fail(c.complaint("spool.directory", failed.message()));
-  if (reporting) reporting->start();
+  reports.start();
 
   const cache_notes caches(threads.contexts(), *resolver, added, *log);
   bool stopping = false;
@@ -205,7 +184,7 @@ int serve(const config& c, const config_source& from, const command_line& how) {
       note_limits(server.counters(), *log);
       caches.write_soon();
     } else if (!std::exchange(stopping, true)) {
-      if (reporting) reporting->stop();
+      reports.stop();
       server.stop();
       out->stop(c.server.stop_within);
     } else {
@@ -220,7 +199,7 @@ int serve(const config& c, const config_source& from, const command_line& how) {
   say_ready(c, from, server);
   threads.run();
   caught.stop();
-  if (reporting) reporting->finish();
+  reports.finish();
   note_lists(added.dnsbl, *log);
   note_limits(server.counters(), *log);
   caches.write_now();

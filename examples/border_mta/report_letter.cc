@@ -73,7 +73,23 @@ std::string file_name(std::string id) {
   return id + report_ending;
 }
 
+// Signs what is addressed, and puts it on the disk.
+void keep(letter& mail, std::string text, const reports_section& from, const letter_signer& sign) {
+  if (sign) text = sign(from.sender.domain, std::move(text));
+  smtp::detail::whole_file file(mail.file, 0640);
+  file.write(text);
+  mail.error = file.keep();
+  mail.of_one_file = may_be_of_one_file(mail.error) && takes_files(from.directory);
+}
+
 }  // namespace
+
+dmarc::report_sender sender_of(const reports_section& from) {
+  dmarc::report_sender us = from.sender;
+  us.domain = smtp::address(*smtp::parse_mailbox(us.email)).canonical_domain();
+  if (us.organization.empty()) us.organization = us.domain;
+  return us;
+}
 
 letter write_letter(const dmarc::report& r, const dmarc::destinations& to,
                     const reports_section& from, const letter_signer& sign) {
@@ -90,12 +106,22 @@ letter write_letter(const dmarc::report& r, const dmarc::destinations& to,
   address_to(to.verified(dmarc::encoded_octets(*packed)), mail);
   if (mail.to.empty()) return mail;
   const auto now = std::chrono::system_clock::now();
-  std::string text = dmarc::write_report_message(r, us, mail.to, *packed, now);
-  if (sign) text = sign(us.domain, std::move(text));
-  smtp::detail::whole_file file(mail.file, 0640);
-  file.write(text);
-  mail.error = file.keep();
-  mail.of_one_file = may_be_of_one_file(mail.error) && takes_files(from.directory);
+  keep(mail, dmarc::write_report_message(r, us, mail.to, *packed, now), from, sign);
+  return mail;
+}
+
+letter write_failure_letter(const dmarc::failed_message& m, const std::string& id,
+                            const dmarc::destinations& to, const reports_section& from,
+                            const letter_signer& sign) {
+  letter mail;
+  mail.file = from.directory + '/' + file_name(id);
+  const auto now = std::chrono::system_clock::now();
+  const auto addressed = [&] {
+    return dmarc::write_failure_report(m, from.sender, mail.to, id, now);
+  };
+  // RFC 7489 §6.2: an address may bound the size of what is sent to it.
+  address_to(to.verified(addressed().size()), mail);
+  if (!mail.to.empty()) keep(mail, addressed(), from, sign);
   return mail;
 }
 

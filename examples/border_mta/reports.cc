@@ -1,7 +1,6 @@
 #include "examples/border_mta/reports.hpp"
 
 #include <algorithm>
-#include <asio/any_io_executor.hpp>
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_state.hpp>
 #include <asio/cancellation_type.hpp>
@@ -13,22 +12,16 @@
 #include <exception>
 #include <utility>
 
-#include "checks/detail/errand.hpp"
-#include "smtp/address.hpp"
-#include "smtp/dns/answer.hpp"
+#include "examples/border_mta/report_steps.hpp"
 
 namespace border_mta {
 
-namespace checks = gatepost::checks;
 namespace dmarc = gatepost::checks::dmarc;
 namespace smtp = gatepost::smtp;
 
 namespace {
 
 constexpr std::string_view where = "dmarc reports";
-
-using dns_answer = smtp::dns::answer<std::string>;
-using dns_errand = checks::detail::errand<dns_answer>;
 
 std::chrono::sys_seconds now_in_seconds() {
   return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
@@ -44,23 +37,8 @@ const std::string& organization_of(const dmarc::report_policy& p) {
   return p.organization.empty() ? p.domain : p.organization;
 }
 
-std::string what_of(const std::exception_ptr& e) {
-  try {
-    std::rethrow_exception(e);
-  } catch (const std::exception& known) {
-    return known.what();
-  } catch (...) {
-    return "an unknown exception";
-  }
-}
-
 std::string text_of(std::chrono::steady_clock::duration d) {
   return std::to_string(std::chrono::ceil<std::chrono::seconds>(d).count()) + " s";
-}
-
-asio::awaitable<void> perform(std::function<void()> work) {
-  work();
-  co_return;
 }
 
 }  // namespace
@@ -72,9 +50,7 @@ reporter::reporter(reports_section settings, dmarc::memory_report_store& store,
       around_(std::move(around)),
       pace_(pace),
       timer_(around_.io) {
-  dmarc::report_sender& us = settings_.sender;
-  us.domain = smtp::address(*smtp::parse_mailbox(us.email)).canonical_domain();
-  if (us.organization.empty()) us.organization = us.domain;
+  settings_.sender = sender_of(settings_);
 }
 
 void reporter::start() {
@@ -127,7 +103,7 @@ asio::awaitable<void> reporter::save() {
   if (changes == saved_) co_return;
   std::error_code error;
   std::function<void()> write_counts = [&] { error = store_.save(settings_.file); };
-  co_await elsewhere(std::move(write_counts));
+  co_await run_on(helper_, std::move(write_counts));
   note_saved(changes, error);
 }
 
@@ -149,12 +125,6 @@ void reporter::tell_dropped() {
                      std::to_string(dropped_ - before) +
                          " messages more are in no report: there are too many reports, of all or "
                          "of one organization");
-}
-
-// Runs what takes long on the helper's thread, and comes back to this one. Never cancelled.
-asio::awaitable<void> reporter::elsewhere(std::function<void()> work) {
-  asio::awaitable<void> job = perform(std::move(work));
-  co_await asio::co_spawn(helper_, std::move(job), asio::use_awaitable);
 }
 
 // --- Rounds --------------------------------------------------------------------------------------
@@ -268,8 +238,9 @@ asio::awaitable<void> reporter::try_to_serve(std::uint64_t id, report_ptr r) {
   dmarc::destination_options options;
   options.suffixes = around_.suffixes.get();
   destinations to(r->policy, options);
-  const bool all_known = co_await verify(to);
-  if (!all_known) {
+  const question_pace pace{pace_.question, pace_.questions};
+  co_await verify(to, around_.dns, pace);
+  if (to.incomplete()) {
     const bool again = put_off(id, &delay::unanswered);
     if (again) co_return;
   }
@@ -278,30 +249,11 @@ asio::awaitable<void> reporter::try_to_serve(std::uint64_t id, report_ptr r) {
   co_await hand_over(id, *r, to);
 }
 
-// RFC 9990 §4: asks those outside the owner's domain for leave. False: not all have answered.
-asio::awaitable<bool> reporter::verify(destinations& to) {
-  const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  const auto end = clock::now() + pace_.questions;
-  while (const auto name = to.next()) {
-    dns_answer records;  // a temporary failure
-    const auto now = clock::now();
-    if (now < end) {
-      const auto until = std::min(now + pace_.question, end);
-      const checks::detail::errand_ptr<dns_answer> asked(
-          dns_errand::start(executor, around_.dns.txt(*name), until));
-      const bool in_time = co_await asked->wait();
-      if (in_time) records = asked->result();
-    }
-    to.answer(records);
-  }
-  co_return !to.incomplete();
-}
-
 asio::awaitable<void> reporter::hand_over(std::uint64_t id, const report& r,
                                           const destinations& to) {
   letter mail;
   std::function<void()> write_it = [&] { mail = write_letter(r, to, settings_, around_.sign); };
-  co_await elsewhere(std::move(write_it));
+  co_await run_on(helper_, std::move(write_it));
   if (mail.error && mail.of_one_file) {
     const bool again = put_off_failed(id);
     tell_failed(r, mail.file + ": " + mail.error.message(), again);

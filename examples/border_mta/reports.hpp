@@ -24,7 +24,6 @@
 #include <cstdint>
 #include <deque>
 #include <exception>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -120,10 +119,8 @@ class reporter {
   bool may_serve(const report& r) const;
   asio::awaitable<void> serve(std::uint64_t id, report_ptr r);
   asio::awaitable<void> try_to_serve(std::uint64_t id, report_ptr r);
-  asio::awaitable<bool> verify(destinations& to);
   asio::awaitable<void> hand_over(std::uint64_t id, const report& r, const destinations& to);
   asio::awaitable<void> save();
-  asio::awaitable<void> elsewhere(std::function<void()> work);
 
   void done_with(std::uint64_t id);
   bool put_off(std::uint64_t id, unsigned delay::* attempts);

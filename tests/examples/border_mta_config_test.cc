@@ -280,6 +280,28 @@ file = "state/counts/"
   EXPECT_FALSE(good("").checks.dmarc_reports.enabled);
 }
 
+TEST(border_mta_config, reads_how_failures_are_reported) {
+  const config c = good(R"(
+[checks.dmarc.reports]
+email = "dmarc@example.com"
+directory = "out/"
+
+[checks.dmarc.reports.failure]
+enabled = true
+per_hour = 3
+in_all = 7
+)");
+  const reports_section& r = c.checks.dmarc_reports;
+  EXPECT_FALSE(r.enabled);
+  EXPECT_TRUE(r.failure.enabled);
+  EXPECT_EQ(r.failure.per_hour, 3u);
+  EXPECT_EQ(r.failure.in_all, 7u);
+  const failure_section by_default = good("").checks.dmarc_reports.failure;
+  EXPECT_FALSE(by_default.enabled);
+  EXPECT_EQ(by_default.per_hour, 10u);
+  EXPECT_EQ(by_default.in_all, 100u);
+}
+
 // What is beside a folder is found with and without a slash at its end.
 TEST(border_mta_config, takes_folders_with_a_slash) {
   const config c = good("[spool]\ndirectory = \"/var/spool/x//\"\n[log]\nfile = \"/\"\n");
@@ -471,6 +493,22 @@ const wrong_case wrong_cases[] = {
     {"[checks.dmarc]\nenabled = false\n[checks.dmarc.reports]\nenabled = true\n"
      "email = \"a@example.com\"\ndirectory = \"d\"\n",
      ":4:11: checks.dmarc.reports.enabled: [checks.dmarc] is off, and so there is nothing to "},
+    {"[checks.dmarc.reports]\ndirectory = \"d\"\n[checks.dmarc.reports.failure]\nenabled = true\n",
+     ":1:1: checks.dmarc.reports.email: nobody is named whom the reports come from; "},
+    {"[checks.dmarc.reports]\nemail = \"a@example.com\"\n[checks.dmarc.reports.failure]\n"
+     "enabled = true\n",
+     ":1:1: checks.dmarc.reports.directory: there is no folder for the reports; "},
+    {"[checks.dmarc.reports.failure]\nper_hour = 0\n",
+     ":2:12: checks.dmarc.reports.failure.per_hour: 0 is out of range; "},
+    {"[checks.dmarc.reports.failure]\nin_all = 100001\n",
+     ":2:10: checks.dmarc.reports.failure.in_all: 100001 is out of range; "},
+    {"[checks.dmarc.reports.failure]\nenabled = \"yes\"\n",
+     ":2:11: checks.dmarc.reports.failure.enabled: "},
+    {"[checks.dmarc.reports.failure]\nto = \"x@example.com\"\n",
+     ":2:1: checks.dmarc.reports.failure.to: there is no such key; "},
+    {"[checks.dmarc]\nenabled = false\n[checks.dmarc.reports]\nemail = \"a@example.com\"\n"
+     "directory = \"d\"\n[checks.dmarc.reports.failure]\nenabled = true\n",
+     ":7:11: checks.dmarc.reports.failure.enabled: [checks.dmarc] is off, and so there is "},
     {"[relay]\nmode = \"queue\"\n",
      ":2:8: relay.mode: \"queue\" is unknown; write \"spool\" or \"cut_through\""},
     {"[relay.cut_through]\nat_most = \"1m\"\n",

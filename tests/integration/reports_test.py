@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""DMARC aggregate reports of border_mta: what it counts, for whom it writes, and what survives."""
+"""DMARC reports of border_mta: what it counts, for whom it writes, and what survives."""
 
 import collections
 import email
@@ -29,6 +29,7 @@ reports.test. A 192.0.2.1
 victim.test. A 192.0.2.2
 _dmarc.small.test. TXT "v=DMARC1; p=none; rua=mailto:dmarc@small.test!10,mailto:big@small.test!10m"
 _dmarc.nobody.test. TXT "v=DMARC1; p=none; rua=mailto:b@victim.test"
+_dmarc.failing.test. TXT "v=DMARC1; p=none; ruf=mailto:ruf@failing.test,mailto:b@victim.test"
 """
 
 SETTINGS = """
@@ -189,6 +190,31 @@ key = "key.pem"
         text = next(self.out.glob("*.eml")).read_bytes()
         self.assertTrue(text.startswith(b"DKIM-Signature: "))
         self.assertTrue(dkim.verify(text, dnsfunc=lambda *_, **__: record.encode()), text)
+
+    def test_single_messages_that_fail(self):
+        mta = self.border_mta(self.config(), """
+[checks.dmarc.reports.failure]
+enabled = true
+per_hour = 2
+""")
+        self.send(mta, "sender.test", 1, author="failing.test")
+        self.send(mta, "sender.test", 3)  # nobody asks for these
+        harness.wait_until("a failure report", lambda: list(self.out.glob("failure-*.eml")),
+                           mta.process)
+        file, = self.out.glob("*.eml")
+        mail = email.message_from_bytes(file.read_bytes(), policy=email.policy.SMTP)
+        self.assertEqual(mail["From"], "dmarc-noreply@example.test")
+        self.assertEqual(mail["To"], "ruf@failing.test")
+        self.assertEqual(mail["Auto-Submitted"], "auto-generated")
+        self.assertEqual([part.get_content_type() for part in mail.iter_parts()],
+                         ["text/plain", "message/feedback-report", "text/rfc822-headers"])
+        text = file.read_text()
+        self.assertIn("\nReported-Domain: failing.test\n", text)
+        self.assertIn("\nFrom: a@failing.test\nSubject: x\n", text)
+        self.assertNotIn("bob@", text)
+        self.send(mta, "sender.test", 3, author="failing.test")
+        mta.event("what is dropped", event="note", where="dmarc failure reports", level="warning")
+        self.assertEqual(mta.stop(), 0)
 
     # --- When something is wrong ------------------------------------------------------------------
 

@@ -21,7 +21,9 @@ inline std::optional<std::string> host_of(std::string_view address) {
 
 GATEPOST_DECL destinations::destinations(std::string_view policy_domain, regime r,
                                          std::vector<report_uri> uris, destination_options options)
-    : domain_(canonical_name(policy_domain).value_or("")), uris_(std::move(uris)) {
+    : domain_(canonical_name(policy_domain).value_or("")),
+      uris_(std::move(uris)),
+      failure_reports_(options.failure_reports) {
   walk_.regime = r;
   walk_.suffixes = options.suffixes;
   walk_.alignment = alignment_mode::relaxed;
@@ -108,7 +110,8 @@ GATEPOST_DECL bool destinations::take_permission(const smtp::dns::answer<std::st
     const auto r = parse_record(text);
     if (!r) continue;
     permitted = true;
-    instead.insert(instead.end(), r->rua.begin(), r->rua.end());
+    const std::vector<report_uri>& other = failure_reports_ ? r->ruf : r->rua;
+    instead.insert(instead.end(), other.begin(), other.end());
   }
   if (!permitted) return false;
   if (instead.empty()) {

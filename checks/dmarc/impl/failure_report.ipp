@@ -15,19 +15,6 @@ inline bool has_failed(auth_result r) {
          r == auth_result::permerror;
 }
 
-// The first signature that failed: an aligned one, where there is such (RFC 9991 §4).
-inline const authenticated_dkim* failed_signature(const failed_message& m) {
-  const auto failed = [](const authenticated_dkim& s) { return has_failed(s.result); };
-  const auto aligned = [&](const authenticated_dkim& s) {
-    return failed(s) &&
-           (s.domain == m.outcome.author_domain || s.domain == m.outcome.organizational_domain);
-  };
-  const auto& all = m.found.dkim;
-  auto found = std::find_if(all.begin(), all.end(), aligned);
-  if (found == all.end()) found = std::find_if(all.begin(), all.end(), failed);
-  return found == all.end() ? nullptr : &*found;
-}
-
 // RFC 9991 §4: the mechanisms that failed to authenticate an aligned identity.
 inline std::string identity_alignment(const evaluation& e) {
   const bool dkim = e.dkim != mechanism_result::pass;
@@ -70,7 +57,7 @@ inline std::string feedback_fields(const failed_message& m, const report_sender&
   add("Auth-Failure", "dmarc");
   add("Delivery-Result", to_string(m.delivery));
   add("Identity-Alignment", identity_alignment(m.outcome));
-  if (const authenticated_dkim* const s = failed_signature(m)) {
+  if (const authenticated_dkim* const s = reported_signature(m.outcome, m.found)) {
     add("DKIM-Domain", s->domain);
     add("DKIM-Identity", m.dkim_identity.empty() ? "@" + s->domain : m.dkim_identity);
     add("DKIM-Selector", s->selector);
@@ -79,13 +66,6 @@ inline std::string feedback_fields(const failed_message& m, const report_sender&
     add("SPF-DNS", "txt : " + m.found.spf->domain + " : \"" + m.spf_record + "\"");
   if (m.incidents > 1) add("Incidents", std::to_string(m.incidents));
   return out;
-}
-
-// Whole lines of at most max_reported_header octets.
-inline std::string_view reported(std::string_view header) {
-  if (header.size() <= max_reported_header) return header;
-  const std::size_t end = header.rfind("\r\n", max_reported_header - 2);
-  return end == header.npos ? std::string_view() : header.substr(0, end + 2);
 }
 
 inline std::string text_for_people(const failed_message& m) {
@@ -123,6 +103,24 @@ GATEPOST_DECL bool failure_report_wanted(const evaluation& e, const identifiers&
          (fo.dkim && signature_failed) || (fo.spf && spf_failed);
 }
 
+GATEPOST_DECL const authenticated_dkim* reported_signature(const evaluation& e,
+                                                           const identifiers& found) {
+  const auto failed = [](const authenticated_dkim& s) { return detail::has_failed(s.result); };
+  const auto aligned = [&](const authenticated_dkim& s) {
+    return failed(s) && (s.domain == e.author_domain || s.domain == e.organizational_domain);
+  };
+  const auto& all = found.dkim;
+  auto at = std::find_if(all.begin(), all.end(), aligned);
+  if (at == all.end()) at = std::find_if(all.begin(), all.end(), failed);
+  return at == all.end() ? nullptr : &*at;
+}
+
+GATEPOST_DECL std::string_view reported_header(std::string_view header) {
+  if (header.size() <= max_reported_header) return header;
+  const std::size_t end = header.rfind("\r\n", max_reported_header - 2);
+  return end == header.npos ? std::string_view() : header.substr(0, end + 2);
+}
+
 GATEPOST_DECL std::string write_failure_report(const failed_message& m, const report_sender& sender,
                                                std::string_view to, std::string_view id,
                                                std::chrono::system_clock::time_point now) {
@@ -145,7 +143,7 @@ GATEPOST_DECL std::string write_failure_report(const failed_message& m, const re
   out += delimiter + "Content-Type: message/feedback-report\r\n\r\n" +
          detail::feedback_fields(m, sender);
   out += delimiter + "Content-Type: text/rfc822-headers\r\n\r\n";
-  out += detail::reported(m.header);
+  out += reported_header(m.header);
   out += "\r\n--" + boundary + "--\r\n";
   return out;
 }

@@ -59,6 +59,22 @@ TEST(Destinations, InsideNeedNoPermission) {
             (addresses{"a@example.org", "b@rua.example.org"}));
 }
 
+// Whoever takes failure reports for another says by ruf= to where (RFC 9991 §5).
+TEST(Destinations, OfFailureReportsAreNamedByRuf) {
+  const std::string name = "blue.example.com._report._dmarc.red.example.net";
+  const zone dns = {
+      {name, {"v=DMARC1; rua=mailto:rua@red.example.net; ruf=mailto:ruf@red.example.net"}}};
+  for (const bool failure : {false, true}) {
+    destination_options options;
+    options.failure_reports = failure;
+    destinations d("blue.example.com", regime::rfc9989,
+                   parse_report_uris("mailto:reports@red.example.net"), options);
+    run(d, dns);
+    ASSERT_EQ(d.verified().size(), 1u);
+    EXPECT_EQ(d.verified()[0].address, failure ? "ruf@red.example.net" : "rua@red.example.net");
+  }
+}
+
 // RFC 9990 §4
 TEST(Destinations, OutsideNeedOne) {
   const std::string rua = "mailto:reports@red.example.net";

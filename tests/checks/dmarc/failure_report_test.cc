@@ -115,6 +115,29 @@ TEST(FailureReport, SaysMoreWhereItIsKnown) {
   EXPECT_EQ(field_of(parts.at(1), "Incidents"), "12");
 }
 
+// RFC 9991 §4: an aligned one, where there is such.
+TEST(FailureReport, TellsOfOneSignature) {
+  failed_message m = sample();
+  ASSERT_NE(reported_signature(m.outcome, m.found), nullptr);
+  EXPECT_EQ(reported_signature(m.outcome, m.found)->selector, "s2");
+  m.found.dkim[1].result = auth_result::pass;
+  ASSERT_NE(reported_signature(m.outcome, m.found), nullptr);
+  EXPECT_EQ(reported_signature(m.outcome, m.found)->selector, "s1");
+  m.found.dkim[0].result = auth_result::none;
+  EXPECT_EQ(reported_signature(m.outcome, m.found), nullptr);
+}
+
+TEST(FailureReport, ShowsWholeLines) {
+  EXPECT_EQ(reported_header("A: b\r\n"), "A: b\r\n");
+  const std::string line = "A: " + std::string(95, 'b') + "\r\n";
+  std::string lines;
+  while (lines.size() <= max_reported_header) lines += line;
+  EXPECT_EQ(reported_header(lines).size(), max_reported_header / 100 * 100);
+  const std::string exact = std::string(max_reported_header - 2, 'a') + "\r\n";
+  EXPECT_EQ(reported_header(exact + "B: c\r\n"), exact);
+  EXPECT_EQ(reported_header("a" + exact), "");
+}
+
 // What the message's sender has chosen cannot end a field or a part.
 TEST(FailureReport, NothingOfTheMessageCanBreakOut) {
   failed_message m = sample();
