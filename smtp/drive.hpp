@@ -126,6 +126,8 @@ class session_driver final : private busy_watch, private transcript_tap {
   asio::awaitable<void> revoke();
   void fill_replies(delivery_outcome& outcome, judgement& j) const;
   void write_edits(const verdict& v, header_edits& edits) const;
+  void end_header(header_edits& edits) const;
+  void erase_fields(const verdict::effects& e, header_edits& edits) const;
   std::string received_field() const;
   void answer_message(std::string_view result, std::string_view queue_id, const reply& said,
                       std::span<const reply> each = {});

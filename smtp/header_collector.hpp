@@ -67,10 +67,13 @@ class header_collector {
   // All fields with their line ends, without the empty line behind them.
   std::string_view header() const { return std::string_view(text_).substr(0, end_); }
   std::size_t hops() const { return hops_; }
-  // The message has no header, nor the empty line of one, and its first line would continue
-  // whatever field is put on top (RFC 5322 §2.2.3).
-  bool begins_with_blank() const {
-    return state_ == state::complete && (text_.starts_with(' ') || text_.starts_with('\t'));
+  // What a mailbox file has put on top of the message; the first octets of header().
+  std::size_t mbox_line() const { return reader_.mbox_line(); }
+  // The header ends by a line that is no field, and by no empty one. Many programs read on, and
+  // find fields in what is the body to us; and where that line is the first and begins with a
+  // blank, it would continue whatever field is put on top (RFC 5322 §2.2.3).
+  bool breaks_off() const {
+    return state_ == state::complete && reader_.ending() == header_ending::not_a_field;
   }
 
  private:

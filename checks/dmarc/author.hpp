@@ -26,6 +26,8 @@ inline constexpr std::size_t max_authors = 100;
 struct authors {
   std::size_t fields = 0;     // From fields; RFC 5322 §3.6 wants exactly one
   std::size_t mailboxes = 0;  // at most max_authors
+  // Everything has been looked at; false: there is more than max_authors.
+  bool complete = true;
   // Something there is no mailbox, or its domain no domain, or stands where it should not.
   bool malformed = false;
   // Each once, in A-labels and lower case, in the order of their coming.
@@ -36,7 +38,7 @@ struct authors {
 
   // There is one Author Domain, however odd the rest is: DMARC can be validated (RFC 9989 §5.3.1),
   // and has to be, or a slip in the display name would switch it off.
-  bool has_one_domain() const { return domains.size() == 1; }
+  bool has_one_domain() const { return domains.size() == 1 && complete; }
 };
 
 // Of a header's fields.

@@ -146,7 +146,7 @@ std::vector<std::string> authors_of(std::string_view message, const rules& by) {
   dmarc::authors who = fields ? dmarc::read_authors(fields->fields) : dmarc::authors();
   const std::size_t most =
       by.regime == dmarc::regime::rfc7489 ? dmarc::check_options().authors : std::size_t{1};
-  if (who.domains.size() > most) return {};
+  if (who.domains.size() > most || !who.complete) return {};
   return std::move(who.domains);
 }
 

@@ -316,12 +316,26 @@ GATEPOST_DECL void session_driver::fill_replies(delivery_outcome& outcome, judge
 
 // On top of the message: what the checks say of it, then our Received field (RFC 5321 §4.4).
 GATEPOST_DECL void session_driver::write_edits(const verdict& v, header_edits& edits) const {
-  if (header_.begins_with_blank()) edits.end_header();
+  edits.erase({0, header_.mbox_line()});
+  if (v.has_effects()) erase_fields(v.what_else(), edits);
+  if (header_.breaks_off()) end_header(edits);
   edits.prepend_fields(received_field());
   if (!v.has_effects()) return;
   const verdict::effects& e = v.what_else();
   for (auto field = e.add_headers.rbegin(); field != e.add_headers.rend(); ++field)
     edits.prepend(field->name, field->value);
+}
+
+// Everybody is to see the header that was judged. `edits` has nothing on top yet.
+GATEPOST_DECL void session_driver::end_header(header_edits& edits) const {
+  const std::string_view header = header_.header();
+  edits.prepend_fields(edits.apply_to(header));
+  edits.end_header();
+  edits.erase({0, header.size()});
+}
+
+GATEPOST_DECL void session_driver::erase_fields(const verdict::effects& e,
+                                                header_edits& edits) const {
   for (const octet_range range : e.erased) edits.erase(range);
   if (e.remove_headers.empty()) return;
   header_options options;

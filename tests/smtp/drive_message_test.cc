@@ -198,19 +198,43 @@ TEST(drive_message, fields_are_added_and_removed) {
 }
 
 // Else its first line would continue our Received field, or what a check has put on top (RFC 5322
-// §2.2.3).
-TEST(drive_message, text_that_begins_with_a_blank_does_not_continue_our_fields) {
-  for (const std::string text : {" by evil.test\r\nTo: y\r\n\r\nhi\r\n", "\tx\r\n"}) {
+// §2.2.3), or would be passed over by who reads on.
+TEST(drive_message, text_without_a_header_does_not_continue_ours) {
+  for (const std::string text :
+       {" by evil.test\r\nTo: y\r\n\r\nhi\r\n", "\tx\r\n", "hi\r\n", "hi\r\nFrom: x\r\n\r\n"}) {
     fake_session f;
     f.begin_message();
     f.sends(text);
     EXPECT_THAT(f.delivery.kept.at(0).text, EndsWith("09:00:00 +0000\r\n\r\n" + text));
   }
-  for (const std::string text : {"\r\n by evil.test\r\n", "hi\r\n"}) {
+  for (const std::string text : {"\r\n by evil.test\r\n", "To: y\r\n\r\nhi\r\n"}) {
     fake_session f;
     f.begin_message();
     f.sends(text);
     EXPECT_THAT(f.delivery.kept.at(0).text, EndsWith("09:00:00 +0000\r\n" + text));
+  }
+}
+
+// Who reads on behind a line that is no field would find an author whom no check has seen.
+TEST(drive_message, the_header_that_was_judged_is_the_one_that_is_read) {
+  fake_session f;
+  f.policy.answers(stage::message,
+                   verdict::pass().erase({6, 6}).remove_header("X-Old").add_header("X-New", "1"));
+  f.begin_message();
+  f.sends("A: 1\r\nB: 2\r\nX-Old: 3\r\nC: 4\r\nno field\r\nFrom: ceo@bank.test\r\n\r\nhi\r\n");
+  const std::string& text = f.delivery.kept.at(0).text;
+  EXPECT_THAT(text, StartsWith("X-New: 1\r\nReceived: "));
+  EXPECT_THAT(text, EndsWith("09:00:00 +0000\r\nA: 1\r\nC: 4\r\n\r\n"
+                             "no field\r\nFrom: ceo@bank.test\r\n\r\nhi\r\n"));
+}
+
+// "From sender date" behind our fields would be such a line.
+TEST(drive_message, the_line_of_a_mailbox_file_is_left_out) {
+  for (const std::string line : {"From a@b.test Mon Nov 23 09:00:00 2026\r\n", ">From a\r\n"}) {
+    fake_session f;
+    f.begin_message();
+    f.sends(line + "To: y\r\n\r\nhi\r\n");
+    EXPECT_THAT(f.delivery.kept.at(0).text, EndsWith("09:00:00 +0000\r\nTo: y\r\n\r\nhi\r\n"));
   }
 }
 

@@ -43,18 +43,27 @@ TEST(header_collector, a_message_without_body_or_header) {
   EXPECT_EQ(collect(c, "no header at all\r\n", 5), "");
 }
 
-TEST(header_collector, knows_a_message_that_begins_with_a_blank) {
+TEST(header_collector, knows_a_header_that_breaks_off) {
   header_collector c;
-  for (const std::string text : {" blank\r\nTo: a\r\n\r\n", "\tx\r\n", " ", " : x\r\n"}) {
+  for (const std::string text : {" blank\r\nTo: a\r\n\r\n", "\tx\r\n", " ", " : x\r\n",
+                                 "no field\r\n", "To: a\r\nno field\r\nFrom: b\r\n\r\n"}) {
     for (std::size_t piece = 1; piece < 20; ++piece) {
       collect(c, text, piece);
-      EXPECT_TRUE(c.begins_with_blank()) << text << piece;
+      EXPECT_TRUE(c.breaks_off()) << text << piece;
     }
   }
-  for (const std::string text : {"", "\r\n blank\r\n", "To: a\r\n b\r\n\r\n", "no field\r\n"}) {
+  for (const std::string text : {"", "\r\n blank\r\n", "To: a\r\n b\r\n\r\n", "To: a\r\n"}) {
     collect(c, text, 100);
-    EXPECT_FALSE(c.begins_with_blank()) << text;
+    EXPECT_FALSE(c.breaks_off()) << text;
   }
+}
+
+TEST(header_collector, knows_the_line_of_a_mailbox_file) {
+  header_collector c;
+  EXPECT_EQ(collect(c, "From a Mon\r\nTo: a\r\n\r\n", 3), "From a Mon\r\nTo: a\r\n");
+  EXPECT_EQ(c.mbox_line(), 12U);
+  collect(c, "To: a\r\n\r\n", 100);
+  EXPECT_EQ(c.mbox_line(), 0U);
 }
 
 TEST(header_collector, begins_anew) {

@@ -50,16 +50,16 @@ class from_reader {
   }
 
   void take_comment() {
-    const std::size_t end = comment_end();
+    const std::size_t end = comment_end(at_);
     // One that is never closed is none, or it would hide all that follows.
     plain_ += end == text_.npos ? parting : ' ';
     at_ = end == text_.npos ? at_ + 1 : end;
   }
 
-  // npos: it is not closed, and no later one is looked at.
-  std::size_t comment_end() {
+  // Of the comment that begins at `from`. npos: it is not closed, and no later one is looked at.
+  std::size_t comment_end(std::size_t from) {
     std::size_t depth = 0;
-    for (std::size_t i = at_; comments_end_ && i < text_.size(); ++i) {
+    for (std::size_t i = from; comments_end_ && i < text_.size(); ++i) {
       if (text_[i] == '\\')
         ++i;
       else if (text_[i] == '(')
@@ -74,41 +74,74 @@ class from_reader {
 
   // A display name or a local part: its content does not matter, a '@' in it least of all.
   void take_quoted() {
-    for (std::size_t i = at_ + 1; quotes_end_ && i < text_.size(); ++i) {
-      if (text_[i] == '\\') {
+    const std::size_t end = quoted_end(at_);
+    plain_ += end == text_.npos ? parting : quoted_mark;
+    at_ = end == text_.npos ? at_ + 1 : end;
+  }
+
+  // The same of a quoted string.
+  std::size_t quoted_end(std::size_t from) {
+    for (std::size_t i = from + 1; quotes_end_ && i < text_.size(); ++i) {
+      if (text_[i] == '\\')
         ++i;
-      } else if (text_[i] == '"') {
-        at_ = i + 1;
-        plain_ += quoted_mark;
-        return;
-      }
+      else if (text_[i] == '"')
+        return i + 1;
     }
     quotes_end_ = false;
     out_.malformed = true;
-    plain_ += parting;
-    ++at_;
+    return text_.npos;
   }
 
-  // RFC 5322 §3.4 angle-addr, §4.4 obs-route.
+  // RFC 5322 §3.4 angle-addr.
   void take_angle() {
-    const auto rest = text_.substr(at_ + 1);
-    std::string inside;
-    std::size_t i = 0;
-    for (bool quoted = false; i < rest.size() && (quoted || rest[i] != '>'); ++i) {
-      if (rest[i] == '"') quoted = !quoted;
-      if (quoted && rest[i] == '\\') ++i;
-      if (!quoted && i < rest.size()) inside += rest[i] == '"' ? quoted_mark : rest[i];
-    }
-    if (i >= rest.size()) out_.malformed = true;
-    at_ += std::min(i + 2, rest.size() + 1);
-    if (const auto route = inside.rfind(':'); inside.starts_with('@') && route != inside.npos)
-      inside.erase(0, route + 1);
+    const std::string inside = take_brackets();
     angle_ = true;
-    add(inside);
-    const auto domain = domain_of(words_of(inside));
+    const address_words words = words_of(behind_route(inside));
+    add(words);
+    const auto domain = domain_of(words);
     check_display_name(domain);
-    if (!domain) add_words(words_of(plain_));  // "a@shown.example <>"
+    // "a@shown.example <>"; and what stands before a bracket may be all that is shown, where a
+    // comment or a quote does not end.
+    if (!domain || !comments_end_ || !quotes_end_) add_words(words_of(plain_));
     plain_.clear();
+  }
+
+  // What stands in them, without comments and with marks for what is quoted. Comments may hold
+  // brackets, quoted strings too, but behind the '@' there are none.
+  std::string take_brackets() {
+    std::string inside;
+    bool domain = false;
+    for (++at_; at_ < text_.size() && text_[at_] != '>';) {
+      const char c = text_[at_];
+      std::size_t end = text_.npos;
+      if (c == '(') end = comment_end(at_);
+      if (c == '"' && !domain) end = quoted_end(at_);
+      domain = domain || c == '@';
+      if (end != text_.npos)
+        inside += c == '(' ? ' ' : quoted_mark;
+      else
+        inside += c == '(' || c == '"' ? parting : c;
+      at_ = end == text_.npos ? at_ + 1 : end;
+    }
+    if (at_ >= text_.size()) out_.malformed = true;
+    at_ = std::min(at_ + 1, text_.size());
+    return inside;
+  }
+
+  // RFC 5322 §4.4 obs-route: what ends at the first colon, if it is nothing but domains.
+  static std::string_view behind_route(std::string_view inside) {
+    const std::size_t colon = inside.find(':');
+    if (colon == inside.npos) return inside;
+    for (std::string_view route = inside.substr(0, colon); !route.empty();) {
+      const std::size_t comma = std::min(route.find(','), route.size());
+      const address_words hop = words_of(route.substr(0, comma));
+      const bool good = hop.all.empty() ||
+                        (hop.all.size() == 1 && hop.all[0].starts_with('@') &&
+                         std::all_of(hop.all[0].begin() + 1, hop.all[0].end(), is_domain_octet));
+      if (!hop.clean || !good) return inside;
+      route.remove_prefix(std::min(comma + 1, route.size()));
+    }
+    return inside.substr(colon + 1);
   }
 
   // "a@real.example <b@shown.example>": a '@' outside quotes is no phrase, and somebody shows it.
@@ -132,20 +165,19 @@ class from_reader {
   // Without a '@' it is no mailbox but a piece of a name, as in "Doe, John <a@example.com>".
   void end_element() {
     const bool address = plain_.find('@') != plain_.npos;
-    if (!angle_ && address) add(plain_);
-    if (angle_ && address) out_.malformed = true;
+    if (!angle_ && address) add(words_of(plain_));
+    if (angle_ && address) {
+      out_.malformed = true;
+      add_words(words_of(plain_));
+    }
     plain_.clear();
     angle_ = false;
   }
 
   // An addr-spec, perhaps with blanks and comments in it (obs-local-part, obs-domain).
-  void add(std::string_view address) {
-    if (out_.mailboxes == max_authors) {
-      out_.malformed = true;
-      return;
-    }
+  void add(const address_words& words) {
+    if (out_.mailboxes == max_authors) return leave_out();
     ++out_.mailboxes;
-    const address_words words = words_of(address);
     if (const auto domain = domain_of(words)) return add_domain(*domain);
     out_.malformed = true;
     add_words(words);
@@ -155,12 +187,16 @@ class from_reader {
   void add_words(const address_words& words) {
     for (const std::string& word : words.all) {
       for (std::size_t at = word.find('@'); at != word.npos; at = word.find('@', at + 1)) {
-        if (words_seen_++ == max_authors) out_.malformed = true;
-        if (words_seen_ > max_authors) return;
+        if (words_seen_++ >= max_authors) return leave_out();
         if (const auto domain = domain_shown_in(std::string_view(word).substr(at + 1)))
           add_domain(*domain);
       }
     }
+  }
+
+  void leave_out() {
+    out_.complete = false;
+    out_.malformed = true;
   }
 
   void add_domain(const std::string& domain) {
@@ -173,6 +209,8 @@ class from_reader {
     const std::string& word = words.all.front();
     const auto sign = word.find('@');
     if (sign == word.npos || sign == 0) return std::nullopt;
+    // RFC 2047 §5: never in an addr-spec; but some programs decode it there, and show an address.
+    if (word.find("=?") < sign) return std::nullopt;
     const std::string_view domain = std::string_view(word).substr(sign + 1);
     // A literal, for one, is no domain name, and DMARC has nothing to say of it.
     if (!std::all_of(domain.begin(), domain.end(), is_domain_octet)) return std::nullopt;
@@ -180,20 +218,29 @@ class from_reader {
   }
 
   // The most of `text` that is a domain: what it begins with, with or without the letters of other
-  // scripts, by whole labels.
+  // scripts, by whole labels. A single label is no domain that has lost the others.
   static std::optional<std::string> domain_shown_in(std::string_view text) {
     constexpr std::size_t longest = 255;
-    text = text.substr(0, longest);
-    const auto all = std::find_if_not(text.begin(), text.end(), is_domain_octet);
-    if (auto whole = canonical_name({text.begin(), all})) return whole;
+    const std::string_view seen = text.substr(0, longest);
+    const auto all = std::find_if_not(seen.begin(), seen.end(), is_domain_octet);
+    if (all != seen.end() && is_control(*all)) return std::nullopt;
     const auto ascii =
-        std::find_if_not(text.begin(), all, [](char c) { return smtp::is_ascii(c); });
-    for (std::string_view part(text.begin(), ascii); !part.empty();) {
-      if (auto domain = canonical_name(part)) return domain;
-      part = part.substr(0, std::min(part.rfind('.'), part.size()));
-      if (part.find('.') == part.npos) return canonical_name(part);
+        std::find_if_not(seen.begin(), all, [](char c) { return smtp::is_ascii(c); });
+    if (auto whole = canonical_name({seen.begin(), all})) {
+      if (all == text.end() || whole->find('.') != whole->npos) return whole;
+      return std::nullopt;
+    }
+    for (std::string_view part(seen.begin(), ascii); part.find('.') != part.npos;) {
+      if (auto domain = canonical_name(part); domain && domain->find('.') != domain->npos)
+        return domain;
+      part = part.substr(0, part.rfind('.'));
     }
     return std::nullopt;
+  }
+
+  static bool is_control(char c) {
+    const auto octet = static_cast<unsigned char>(c);
+    return octet < 0x20 || octet == 0x7f;
   }
 
   static bool is_domain_octet(char c) {

@@ -67,7 +67,7 @@ GATEPOST_DECL bool check::looks_at(const smtp::session_facts& facts) const {
 // Each of the domains; false: none of them.
 GATEPOST_DECL bool check::evaluates(const authors& who) const {
   if (who.single()) return true;
-  if (who.domains.empty() || who.domains.size() > options_.authors) return false;
+  if (who.domains.empty() || who.domains.size() > options_.authors || !who.complete) return false;
   switch (options_.on_odd_from) {
     case odd_from::ignore: return who.has_one_domain() || options_.regime == regime::rfc7489;
     case odd_from::evaluate_each: return who.fields == 1 && !who.malformed;

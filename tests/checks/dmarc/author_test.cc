@@ -35,6 +35,7 @@ TEST(Author, OneDomain) {
            "nobody, a@example.com",
            "Doe, John <a@example.com>",
            "a@example.com <a@example.com>",
+           "<a(<b@evil.example>)@example.com>",
            "b@EXAMPLE.com (c) <a@example.com>",
        }) {
     const authors found = read_authors(from);
@@ -73,7 +74,7 @@ TEST(Author, NotSingle) {
       {"a@example.com <>", {"example.com"}},
       {"a@example.com: a@example.com;", {"example.com"}},
       {"Doe, John <a@example.com>, b@example.net", {"example.com", "example.net"}},
-      {"<a@example.com> b@example.net", {"example.com"}},
+      {"<a@example.com> b@example.net", {"example.com", "example.net"}},
       {"a@example.com; b@example.net", {"example.com", "example.net"}},
       {"One: a@example.com; , Two: b@example.net;", {"example.com", "example.net"}},
       {"a@example.com@example.net", {"example.com", "example.net"}},
@@ -81,7 +82,7 @@ TEST(Author, NotSingle) {
       {"a@", {}},
       {"@example.com", {"example.com"}},
       {"a@exa mple.com", {"exa"}},
-      {"a@example..com", {"example"}},
+      {"a@example..com", {}},
       {"(never closed a@example.com", {"example.com"}},
       {"\"never closed <a@example.com>", {"example.com"}},
       {"<a@example.com", {"example.com"}},
@@ -106,6 +107,18 @@ TEST(Author, NotSingle) {
       {"CEO <ceo@bank.example\\>, a@evil.test", {"bank.example", "evil.test"}},
       {"ceo@bank.example: a@evil.test;", {"bank.example", "evil.test"}},
       {"ceo@bank.example..x, a@evil.test", {"bank.example", "evil.test"}},
+      // Comments hold brackets, routes nothing but domains, and quotes do not stand behind a '@'.
+      {"<ceo(<a@evil.test>)@bank.example>, b@evil.test", {"bank.example", "evil.test"}},
+      {"<ceo(>)@bank.example>, a@evil.test", {"bank.example", "evil.test"}},
+      {"<@evil.test:ceo@bank.example:a@evil.test>", {"bank.example", "evil.test"}},
+      {"<@evil.test,ceo@bank.example:a@evil.test>", {"evil.test", "bank.example"}},
+      {"<a@evil.test\"> <ceo@bank.example>", {"evil.test", "bank.example"}},
+      {"ceo@bank.example (<a@evil.test>", {"evil.test", "bank.example"}},
+      // No domain that appears nowhere.
+      {"ceo@ba\x01nk.example", {}},
+      {"ceo@bank..example", {}},
+      {"a@evil.test\x01.bank.example", {}},
+      {"=?utf-8?q?ceo=40bank.example=00?=@evil.test", {"evil.test"}},
   };
   for (const auto& c : cases) {
     const authors found = read_authors(c.from);
@@ -138,6 +151,8 @@ TEST(Author, NotMoreThanTheLimit) {
   many += "a@example.com";
   EXPECT_FALSE(read_authors(many).single());
   EXPECT_EQ(read_authors(many).mailboxes, max_authors);
+  // The one that is shown may be among those that were left out.
+  EXPECT_FALSE(read_authors(many).has_one_domain());
 }
 
 // A field may be as long as a header may: none of these takes more than a moment.
