@@ -19,6 +19,7 @@
 #include "smtp/config.hpp"
 #include "smtp/connector.hpp"
 #include "smtp/transaction.hpp"
+#include "smtp/transport.hpp"
 
 namespace gatepost::routing::detail {
 
@@ -62,6 +63,8 @@ struct hop_client {
   const smtp::client_options* base;  // what does not depend on the hop
   const smtp::client_context* tls;   // nullptr: no TLS
   connections_at_work* at_work;      // nullptr: nobody cancels
+  // Then no connection is begun or awaited any more: one that is being made cannot be cancelled.
+  smtp::time_point until = smtp::time_point::max();
 };
 
 // A kept text, for a client session.

@@ -30,6 +30,12 @@ using tests::mail_session;
 using tests::some_text;
 using tests::wire_hop;
 
+std::vector<std::string> texts(const std::vector<smtp::reply>& replies) {
+  std::vector<std::string> all;
+  for (const smtp::reply& r : replies) all.push_back(r.to_string());
+  return all;
+}
+
 class CutThrough : public ::testing::Test {
  protected:
   CutThrough() {
@@ -192,6 +198,48 @@ TEST_F(CutThrough, AHopThatFallsSilentCostsNoMoreThanTheTimeAllowed) {
   EXPECT_EQ(second.connections(), 0);  // there is no time for another
 }
 
+// Where nobody accepts and the queue is full, connections are not even refused.
+class black_hole {
+ public:
+  explicit black_hole(asio::io_context& io) : door_(io), first_(io), second_(io) {
+    const tcp::endpoint any(asio::ip::address_v4::loopback(), 0);
+    door_.open(any.protocol());
+    door_.bind(any);
+    door_.listen(0);
+    for (tcp::socket* const s : {&first_, &second_})
+      s->async_connect(door_.local_endpoint(), [](std::error_code) {});
+  }
+  next_hop hop(hop_tls tls = hop_tls::none) const {
+    return next_hop("127.0.0.1", door_.local_endpoint().port(), tls);
+  }
+
+ private:
+  using tcp = wire_hop::tcp;
+  tcp::acceptor door_;
+  tcp::socket first_;
+  tcp::socket second_;
+};
+
+// The client hears of it in time, however many destinations are away, and nothing comes twice.
+TEST_F(CutThrough, AllDestinationsTogetherHaveTheTimeAllowed) {
+  using std::chrono::steady_clock;
+  const black_hole away(io);
+  routes.add("c.test", route(std::vector<next_hop>{away.hop(), hop.hop()}));
+  routes.add("d.test", away.hop(hop_tls::opportunistic));
+  routes.add("e.test", away.hop(hop_tls::required));
+  options.at_most = std::chrono::milliseconds(20);
+  options.client.limits.connect = std::chrono::seconds(10);
+  mail_session client(delivery());
+  client.facts.protocol = smtp::protocol::lmtp;
+  client.from("<s@a.test>").to(io, {"1@c.test", "2@d.test", "3@e.test"});
+  const steady_clock::time_point start = steady_clock::now();
+  const auto outcome = client.data(io, some_text);
+  EXPECT_LT(steady_clock::now() - start, options.client.limits.connect);
+  const char* const later = "451 4.4.1 The next hop cannot be reached, try again later";
+  EXPECT_THAT(texts(outcome.each), ElementsAre(later, later, later));
+  EXPECT_EQ(hop.connections(), 0);
+}
+
 // --- Several recipients
 // ---------------------------------------------------------------------------
 
@@ -204,12 +252,6 @@ TEST_F(CutThrough, OneReplyServesOneRecipient) {
   EXPECT_TRUE(client.data(io, some_text).overall.positive());
   ASSERT_THAT(hop.messages(), SizeIs(1));
   EXPECT_THAT(hop.messages()[0].rcpt, ElementsAre("RCPT TO:<1@b.test>"));
-}
-
-std::vector<std::string> texts(const std::vector<smtp::reply>& replies) {
-  std::vector<std::string> all;
-  for (const smtp::reply& r : replies) all.push_back(r.to_string());
-  return all;
 }
 
 TEST_F(CutThrough, LmtpAndPrdrGetAReplyForEach) {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -304,6 +305,45 @@ TEST_F(OpenHop, DoesNotGoOnWhenItWasCancelledMeanwhile) {
   io.restart();
   while (io.poll() > 0) continue;
   EXPECT_FALSE(heard);
+}
+
+// Notes what it is asked for, and makes no connection.
+class noting_connector final : public smtp::connector {
+ public:
+  asio::awaitable<smtp::connect_result> connect(smtp::connect_target,
+                                                smtp::time_point deadline) override {
+    deadlines.push_back(deadline);
+    co_return smtp::connect_result(smtp::errc::timed_out, "nowhere");
+  }
+  std::vector<smtp::time_point> deadlines;
+};
+
+TEST_F(OpenHop, ConnectsNoLongerThanThereIsTime) {
+  noting_connector noting;
+  by = &noting;
+  base.limits.connect = std::chrono::hours(2);
+  const smtp::time_point soon = std::chrono::steady_clock::now() + std::chrono::hours(1);
+  us.until = soon;
+  EXPECT_FALSE(open(hop.hop()));
+  EXPECT_EQ(why_not, "nowhere");
+  us.until = smtp::time_point::max();
+  EXPECT_FALSE(open(hop.hop()));
+  ASSERT_EQ(noting.deadlines.size(), 2u);
+  EXPECT_EQ(noting.deadlines[0], soon);
+  EXPECT_GT(noting.deadlines[1], soon);
+}
+
+TEST_F(OpenHop, AsksNobodyWhereThereIsNoTimeLeft) {
+  noting_connector noting;
+  by = &noting;
+  us.until = std::chrono::steady_clock::now();
+  EXPECT_FALSE(open(hop.hop()));
+  us.until = smtp::time_point::max();
+  at_work.cancel();
+  why_not.clear();
+  EXPECT_FALSE(open(hop.hop()));
+  EXPECT_EQ(why_not, "cancelled");
+  EXPECT_THAT(noting.deadlines, IsEmpty());
 }
 
 }  // namespace
