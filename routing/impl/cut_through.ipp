@@ -47,6 +47,9 @@ inline smtp::reply passed_on(const smtp::recipient_outcome& o) {
   }
   // 421 speaks of a connection (RFC 5321 §3.8), and not of the client's.
   if (o.reply.code() == 421) return {451, o.reply.enhanced(), text};
+  // RFC 5321 §4.5.3.1.10: a 552 that is to be taken as 452. Our client is told so, it may not know.
+  if (o.state == smtp::recipient_state::deferred && o.reply.code() >= 500)
+    return {452, {4, 5, 3}, text};
   return o.reply;
 }
 

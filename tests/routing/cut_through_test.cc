@@ -134,6 +134,10 @@ INSTANTIATE_TEST_SUITE_P(
                              "550 5.7.1 no see http://x.test"},
                       answer{".", "599 odd", "599 odd"},
                       answer{"RCPT", "550 5.1.1 nobody", "550 5.1.1 nobody"},
+                      // RFC 5321 §4.5.3.1.10: too many recipients, and a mailbox that is full.
+                      answer{"RCPT", "552 5.5.3 too many", "452 4.5.3 too many"},
+                      answer{"RCPT", "552 too many", "452 4.5.3 too many"},
+                      answer{"RCPT", "552 5.2.2 full", "552 5.2.2 full"},
                       answer{"RCPT", "450 4.2.1 greylisted", "450 4.2.1 greylisted"},
                       answer{"MAIL", "553 5.1.8 bad sender", "553 5.1.8 bad sender"},
                       answer{"MAIL", "451 4.7.1 later", "451 4.7.1 later"},
