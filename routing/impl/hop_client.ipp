@@ -110,11 +110,16 @@ GATEPOST_DECL smtp::recipient_outcome unreachable(std::string why) {
   return o;
 }
 
-GATEPOST_DECL bool lacks_requiretls(const smtp::recipient_outcome& o) {
+GATEPOST_DECL bool lacks_what_is_needed(const smtp::recipient_outcome& o) {
   namespace own = smtp::client_replies;
   if (o.state != smtp::recipient_state::failed || o.from_server) return false;
   const smtp::enhanced_code why = o.reply.enhanced();
-  return why == own::needs_requiretls.enhanced || why == own::needs_tls.enhanced;
+  for (const smtp::fixed_reply& one :
+       {own::too_big, own::needs_8bitmime, own::needs_binarymime, own::needs_smtputf8,
+        own::needs_requiretls, own::needs_tls}) {
+    if (why == one.enhanced) return true;
+  }
+  return false;
 }
 
 GATEPOST_DECL bool is_trouble_of_hop(const smtp::recipient_outcome& o) {

@@ -186,6 +186,18 @@ TEST_F(CutThrough, WhatTheHopCannotTakeIsRefused) {
             "554 5.6.3 Message has 8-bit text, and the next hop does not offer 8BITMIME");
 }
 
+TEST_F(CutThrough, AnotherHopMayHaveWhatTheFirstLacks) {
+  routes.add("c.test", route(std::vector<next_hop>{hop.hop(), second.hop()}));
+  hop.offers({"SIZE 20"});
+  second.offers({"8BITMIME", "SMTPUTF8"});
+  for (const char* mail : {"<s@a.test>", "<s@a.test> BODY=8BITMIME", "<s@a.test> SMTPUTF8"}) {
+    mail_session client(delivery());
+    client.from(mail).to(io, {"r@c.test"});
+    EXPECT_EQ(client.data(io, some_text).overall.code(), 250) << mail;
+  }
+  EXPECT_THAT(second.messages(), SizeIs(3));
+}
+
 TEST_F(CutThrough, AHopThatFallsSilentCostsNoMoreThanTheTimeAllowed) {
   routes.add("c.test", route(std::vector<next_hop>{hop.hop(), second.hop()}));
   for (const char* line : {"", "MAIL", "."}) {

@@ -135,19 +135,22 @@ TEST(HopClient, KnowsTroubleOfTheHopFromTroubleWithTheMessage) {
   EXPECT_FALSE(is_trouble_of_hop(recipient_outcome()));
 }
 
-TEST(HopClient, KnowsAHopThatLacksRequireTls) {
+TEST(HopClient, KnowsAHopThatLacksSomething) {
   const auto own = [](const smtp::fixed_reply& why) {
     recipient_outcome o = outcome(recipient_state::failed, client_step::prepare, false, 550);
     o.reply = why;
     return o;
   };
-  EXPECT_TRUE(lacks_requiretls(own(smtp::client_replies::needs_requiretls)));
-  EXPECT_TRUE(lacks_requiretls(own(smtp::client_replies::needs_tls)));
-  EXPECT_FALSE(lacks_requiretls(own(smtp::client_replies::too_big)));
+  namespace said_by_us = smtp::client_replies;
+  for (const smtp::fixed_reply& why :
+       {said_by_us::too_big, said_by_us::needs_8bitmime, said_by_us::needs_binarymime,
+        said_by_us::needs_smtputf8, said_by_us::needs_requiretls, said_by_us::needs_tls})
+    EXPECT_TRUE(lacks_what_is_needed(own(why))) << why.text;
+  EXPECT_FALSE(lacks_what_is_needed(own(said_by_us::bare_line_end)));
   recipient_outcome said = own(smtp::client_replies::needs_requiretls);
   said.from_server = true;
-  EXPECT_FALSE(lacks_requiretls(said));
-  EXPECT_FALSE(lacks_requiretls(recipient_outcome()));
+  EXPECT_FALSE(lacks_what_is_needed(said));
+  EXPECT_FALSE(lacks_what_is_needed(recipient_outcome()));
 }
 
 struct settled {
@@ -209,6 +212,16 @@ TEST(HopClient, SettlesWhatIsDecidedAndGoesOnWithTheRest) {
   settled mailbox;
   EXPECT_FALSE(mailbox.with({good, full, good}));
   EXPECT_THAT(mailbox.done, ElementsAre(7u, 8u, 9u));
+
+  // What the hop lacks for one recipient does not keep it from serving the others.
+  recipient_outcome lacking = outcome(recipient_state::failed, client_step::prepare, false, 553);
+  lacking.reply = smtp::client_replies::needs_smtputf8;
+  settled some;
+  EXPECT_TRUE(some.with({lacking, good, untried}));
+  EXPECT_THAT(some.left(), ElementsAre(7u, 9u));
+  EXPECT_FALSE(some.with({lacking, good}));
+  EXPECT_THAT(some.done, ElementsAre(8u, 9u));
+  EXPECT_THAT(some.left(), ElementsAre(7u));
 
   settled broken;
   EXPECT_FALSE(broken.with({good, lost, untried}));
