@@ -44,9 +44,9 @@ struct cut_through_options {
   std::size_t memory_per_message = 256u << 10;
   std::string directory = "/tmp";
 
-  // Next hops have this long to take a message, all together (and client.limits.connect once more):
-  // past session_limits::processing_time (5 min) the client is told 451, and what they took would
-  // come twice.
+  // Next hops have this long to take a message, all together and with their connections: past
+  // session_limits::processing_time (5 min) the client is told 451, and what they took would come
+  // twice.
   std::chrono::milliseconds at_most = std::chrono::minutes(4);
 
   // The client side of sessions: limits, and what is used of what is offered. hello_name, starttls

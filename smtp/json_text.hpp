@@ -30,16 +30,18 @@ inline void append_json_string(std::string& out, std::string_view text) {
     if (c == '"' || c == '\\') {
       out.push_back('\\');
       out.push_back(text[at++]);
-    } else if (c < 0x20 || c == 0x7F) {
-      out.append("\\u00");
-      out.push_back(hex[c >> 4]);
-      out.push_back(hex[c & 15]);
-      ++at;
-    } else if (c < 0x80) {
-      out.push_back(text[at++]);
     } else if (const std::size_t n = utf8_sequence(text, at); n > 0) {
-      out.append(text.substr(at, n));
+      const std::string_view one = text.substr(at, n);
       at += n;
+      if (!is_control(one)) {
+        out.append(one);
+        continue;
+      }
+      // The last octet of a control is its code: those of C1 are 0xC2 and the code.
+      const auto code = static_cast<unsigned char>(one.back());
+      out.append("\\u00");
+      out.push_back(hex[code >> 4]);
+      out.push_back(hex[code & 15]);
     } else {
       out.append("\xEF\xBF\xBD");
       ++at;

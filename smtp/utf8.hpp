@@ -53,6 +53,20 @@ constexpr bool valid_utf8(std::string_view text) noexcept {
   return true;
 }
 
+// The character at text[at], or the octet there that belongs to none. `at` is within the text.
+constexpr std::string_view character_at(std::string_view text, std::size_t at) noexcept {
+  return text.substr(at, std::max<std::size_t>(utf8_sequence(text, at), 1));
+}
+
+// Whether a character, or an octet that belongs to none, is a control: C0, DEL, or C1 (U+0080 to
+// U+009F, also as a lone octet), which terminals obey as well.
+constexpr bool is_control(std::string_view character) noexcept {
+  if (character.empty()) return false;
+  const auto first = static_cast<unsigned char>(character[0]);
+  if (character.size() == 1) return first < 0x20 || (first >= 0x7F && first < 0xA0);
+  return first == 0xC2 && static_cast<unsigned char>(character[1]) < 0xA0;
+}
+
 // The lower-case form of an ASCII letter; every other octet as it is. Knows no locale.
 constexpr char to_lower_ascii(char c) noexcept {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;

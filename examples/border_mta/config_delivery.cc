@@ -59,17 +59,15 @@ void visit_queue(fields& f, routing::relay_options& o) {
 // A client that has heard 451 comes again: what the next hop has taken by then comes twice.
 void check_patience(fields& f, const routing::cut_through_options& o,
                     const std::vector<smtp::channel>& channels) {
-  const std::chrono::milliseconds longest = o.at_most + o.client.limits.connect;
   // The checks of a whole message come before.
-  const auto leaves = [longest](const smtp::channel& c) {
-    return c.limits.processing_time < longest + 1min;
+  const auto leaves = [&o](const smtp::channel& c) {
+    return c.limits.processing_time < o.at_most + 1min;
   };
   const auto first = std::find_if(channels.begin(), channels.end(), leaves);
   if (first == channels.end()) return;
-  const std::string longest_text = write_wait(longest);
+  const std::string longest = write_wait(o.at_most);
   f.reject(f.has("at_most") ? "at_most" : "mode",
-           "checks may take a minute and next hops " + longest_text +
-               " with their connection, and channel \"" + first->name +
+           "checks may take a minute and next hops " + longest + ", and channel \"" + first->name +
                "\" replies before, after its processing_time",
            "lower at_most in [relay.cut_through], or raise processing_time");
 }

@@ -9,6 +9,7 @@
 
 #include "examples/border_mta/values.hpp"
 #include "smtp/errc.hpp"
+#include "smtp/utf8.hpp"
 
 namespace border_mta {
 
@@ -36,9 +37,13 @@ std::string roughly(std::uint64_t octets) {
 
 // A terminal obeys control characters, and a reply is the next hop's.
 std::string printable(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = '?';
+  namespace smtp = gatepost::smtp;
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::string_view one = smtp::character_at(text, at);
+    at += one.size();
+    out.append(smtp::is_control(one) ? "?" : one);
+  }
   return out;
 }
 

@@ -19,6 +19,7 @@
 #include "smtp/config.hpp"
 #include "smtp/connector.hpp"
 #include "smtp/transaction.hpp"
+#include "smtp/transport.hpp"
 
 namespace gatepost::routing::detail {
 
@@ -62,6 +63,8 @@ struct hop_client {
   const smtp::client_options* base;  // what does not depend on the hop
   const smtp::client_context* tls;   // nullptr: no TLS
   connections_at_work* at_work;      // nullptr: nobody cancels
+  // Then no connection is begun or awaited any more: one that is being made cannot be cancelled.
+  smtp::time_point until = smtp::time_point::max();
 };
 
 // A kept text, for a client session.
@@ -130,9 +133,9 @@ GATEPOST_DECL asio::awaitable<std::unique_ptr<smtp::client_connection>> open_hop
 GATEPOST_DECL asio::awaitable<void> leave_hop(std::unique_ptr<smtp::client_connection> session,
                                               connections_at_work* at_work);
 
-// Whether the hop lacks what a message with REQUIRETLS asks for: the next one is tried (RFC 8689
-// §4.2.1).
-GATEPOST_DECL bool lacks_requiretls(const smtp::recipient_outcome& o);
+// Whether our own client has refused for what the hop lacks: an extension, room for the size, or
+// what REQUIRETLS asks for. The next one may have it (RFC 5321 §5.1, RFC 8689 §4.2.1).
+GATEPOST_DECL bool lacks_what_is_needed(const smtp::recipient_outcome& o);
 
 // Whether the hop, and not the message or the recipient, was the trouble: then another hop may do
 // better. Not where the message may have arrived.
@@ -152,13 +155,15 @@ bool settle_decided(std::vector<open_recipient>& open, const smtp::transaction_o
   const bool some = std::any_of(outcome.recipients.begin(), outcome.recipients.end(),
                                 [](const auto& o) { return o.step > smtp::client_step::rcpt; });
   bool trouble = false;
+  bool again = false;
   for (std::size_t k = 0; k < open.size(); ++k) {
     const smtp::recipient_outcome& o = outcome.recipients[k];
-    const bool other_hop = is_trouble_of_hop(o) || lacks_requiretls(o);
-    trouble = trouble || other_hop;
+    const bool too_many = some && is_one_too_many(o);
+    trouble = trouble || is_trouble_of_hop(o);
+    again = again || too_many || o.state == smtp::recipient_state::untried;
     if (o.state == smtp::recipient_state::untried) {
       open[k].note(unreachable("the next hop takes no more recipients"));
-    } else if (other_hop || (some && is_one_too_many(o))) {
+    } else if (too_many || is_trouble_of_hop(o) || lacks_what_is_needed(o)) {
       open[k].note(o);
     } else {
       settle(open[k].index, o);
@@ -168,7 +173,8 @@ bool settle_decided(std::vector<open_recipient>& open, const smtp::transaction_o
   }
   const bool stuck = left.size() == open.size();
   open = std::move(left);
-  return !open.empty() && !stuck && !trouble;
+  // Another transaction does not give the hop what it lacks for a recipient, but serves the others.
+  return again && !stuck && !trouble;
 }
 
 }  // namespace gatepost::routing::detail

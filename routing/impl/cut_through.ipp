@@ -19,6 +19,7 @@
 #include "routing/detail/spill_buffer.hpp"
 #include "smtp/detail/early_wait.hpp"
 #include "smtp/socket_connector.hpp"
+#include "smtp/transport.hpp"
 
 namespace gatepost::routing {
 namespace detail {
@@ -46,6 +47,9 @@ inline smtp::reply passed_on(const smtp::recipient_outcome& o) {
   }
   // 421 speaks of a connection (RFC 5321 §3.8), and not of the client's.
   if (o.reply.code() == 421) return {451, o.reply.enhanced(), text};
+  // RFC 5321 §4.5.3.1.10: a 552 that is to be taken as 452. Our client is told so, it may not know.
+  if (o.state == smtp::recipient_state::deferred && o.reply.code() >= 500)
+    return {452, {4, 5, 3}, text};
   return o.reply;
 }
 
@@ -82,6 +86,10 @@ class cut_through_intake final : public smtp::intake {
   void settle(std::size_t k, const smtp::recipient_outcome& o, std::string_view hop, bool tls);
   void report(std::size_t k, const smtp::recipient_outcome& o, std::string_view hop,
               bool tls) const;
+  // at_most is for all groups and hops together: the timer may be late.
+  bool is_over() const {
+    return at_work_->cancelled() || std::chrono::steady_clock::now() >= until_;
+  }
   const smtp::recipient& recipient_at(std::size_t k) const {
     return session_.envelope.recipients()[what_->recipients[k]];
   }
@@ -93,6 +101,7 @@ class cut_through_intake final : public smtp::intake {
 
   // During commit().
   const smtp::disposition* what_ = nullptr;
+  smtp::time_point until_;
   std::vector<smtp::reply> each_;  // one per entry of what_->recipients
 };
 
@@ -101,7 +110,8 @@ GATEPOST_DECL asio::awaitable<smtp::delivery_outcome> cut_through_intake::commit
   // Who is to look at it would find nothing here, and must not find it delivered.
   if (!what.held.empty()) co_return smtp::delivery_outcome(cut_through_replies::cannot_hold);
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  asio::steady_timer limit(executor, options_.at_most);
+  until_ = std::chrono::steady_clock::now() + options_.at_most;
+  asio::steady_timer limit(executor, until_);
   limit.async_wait([at_work = at_work_](std::error_code ec) {
     if (!ec) at_work->cancel();
   });
@@ -128,7 +138,8 @@ GATEPOST_DECL cut_through_intake::groups cut_through_intake::group_recipients() 
   return all;
 }
 
-// Tries the next hops in their order.
+// Tries the next hops in their order. Where the time is over, open_hop() asks none of them any
+// more.
 GATEPOST_DECL asio::awaitable<void> cut_through_intake::deliver(const route& where,
                                                                 std::vector<open_recipient> open) {
   std::string last;
@@ -137,7 +148,7 @@ GATEPOST_DECL asio::awaitable<void> cut_through_intake::deliver(const route& whe
     last = name_of(hop);
     co_await deliver_to(hop, open);
     if (open.empty()) co_return;
-    if (at_work_->cancelled()) break;
+    if (is_over()) break;
   }
   for (const open_recipient& r : open) settle(r.index, r.last, last, false);
 }
@@ -147,7 +158,7 @@ GATEPOST_DECL asio::awaitable<void> cut_through_intake::deliver_to(
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   asio::execution_context& context = asio::query(executor, asio::execution::context);
   smtp::socket_connector by(static_cast<asio::io_context&>(context));
-  const hop_client us{options_.hostname, &options_.client, options_.tls, at_work_.get()};
+  const hop_client us{options_.hostname, &options_.client, options_.tls, at_work_.get(), until_};
   std::string why_not;
   std::unique_ptr<smtp::client_connection> c = co_await open_hop(us, hop, by, why_not);
   if (!c) {

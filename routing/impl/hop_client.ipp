@@ -1,6 +1,7 @@
 #ifndef GATEPOST_ROUTING_IMPL_HOP_CLIENT_IPP
 #define GATEPOST_ROUTING_IMPL_HOP_CLIENT_IPP
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -42,7 +43,8 @@ GATEPOST_DECL smtp::client_options options_for(const hop_client& us, const next_
 }
 
 inline bool is_cancelled(const hop_client& us) {
-  return us.at_work != nullptr && us.at_work->cancelled();
+  if (us.at_work != nullptr && us.at_work->cancelled()) return true;
+  return std::chrono::steady_clock::now() >= us.until;
 }
 
 // Connects, and leaves the first words to the session. Why not, if not.
@@ -50,15 +52,15 @@ inline asio::awaitable<std::string> connect_hop(const hop_client& us,
                                                 const smtp::connect_target& where,
                                                 smtp::connector& by,
                                                 smtp::client_connection& session) {
-  const smtp::time_point deadline = std::chrono::steady_clock::now() + us.base->limits.connect;
-  smtp::connect_result made = co_await by.connect(where, deadline);
-  // A connection that is being made cannot be cancelled, what follows it could last long.
-  if (is_cancelled(us)) co_return "cancelled";
+  const smtp::time_point patience = std::chrono::steady_clock::now() + us.base->limits.connect;
+  smtp::connect_result made = co_await by.connect(where, std::min(patience, us.until));
   if (made.connection == nullptr) {
     smtp::client_failure why(made.error, smtp::client_step::connect);
     // The detail ends with the error's own words.
     co_return made.detail.empty() ? why.text() : std::move(made.detail);
   }
+  // A connection that is being made cannot be cancelled, what follows it could last long.
+  if (is_cancelled(us)) co_return "cancelled";
   const work_mark mark(us.at_work, &session);
   const std::error_code failed = co_await session.hello(std::move(made.connection));
   co_return failed ? where.text() + ": " + session.failure().text() : std::string();
@@ -76,6 +78,10 @@ GATEPOST_DECL asio::awaitable<std::unique_ptr<smtp::client_connection>> open_hop
   const std::optional<smtp::connect_target> where = target_of(hop);
   if (!where) {
     why_not = "the route needs MX records, which are not looked up here: name a host, smtp:[HOST]";
+    co_return nullptr;
+  }
+  if (is_cancelled(us)) {
+    why_not = "cancelled";
     co_return nullptr;
   }
   for (const bool without_tls : {false, true}) {
@@ -104,11 +110,16 @@ GATEPOST_DECL smtp::recipient_outcome unreachable(std::string why) {
   return o;
 }
 
-GATEPOST_DECL bool lacks_requiretls(const smtp::recipient_outcome& o) {
+GATEPOST_DECL bool lacks_what_is_needed(const smtp::recipient_outcome& o) {
   namespace own = smtp::client_replies;
   if (o.state != smtp::recipient_state::failed || o.from_server) return false;
   const smtp::enhanced_code why = o.reply.enhanced();
-  return why == own::needs_requiretls.enhanced || why == own::needs_tls.enhanced;
+  for (const smtp::fixed_reply& one :
+       {own::too_big, own::needs_8bitmime, own::needs_binarymime, own::needs_smtputf8,
+        own::needs_requiretls, own::needs_tls}) {
+    if (why == one.enhanced) return true;
+  }
+  return false;
 }
 
 GATEPOST_DECL bool is_trouble_of_hop(const smtp::recipient_outcome& o) {

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "smtp/reply_reader.hpp"
+#include "smtp/utf8.hpp"
 
 namespace gatepost::smtp {
 namespace detail {
@@ -37,10 +38,13 @@ inline bool take_dot(std::string_view& text) {
 
 // The text of a reply as logs and terminals may see it. UTF-8 stays (RFC 6531 §3.7.4.2).
 inline void append_visible(std::string& out, std::string_view line) {
-  for (const char c : line) {
-    const auto octet = static_cast<unsigned char>(c);
-    const bool control = octet < 0x20 || octet == 0x7F;
-    out.push_back(c == '\t' ? ' ' : control ? '?' : c);
+  for (std::size_t at = 0; at < line.size();) {
+    const std::string_view one = character_at(line, at);
+    at += one.size();
+    if (is_control(one))
+      out.push_back(one[0] == '\t' ? ' ' : '?');
+    else
+      out.append(one);
   }
 }
 

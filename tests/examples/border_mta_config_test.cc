@@ -537,10 +537,10 @@ const wrong_case wrong_cut_through_cases[] = {
     {"[checks.scores]\nhold = 5.0\n", ":4:8: checks.scores.hold: nothing is kept with "},
     {"[checks.dmarc]\non_reject = \"hold\"\n", ":4:13: checks.dmarc.on_reject: nothing is kept"},
     {"[relay.cut_through]\nat_most = \"5m\"\n",
-     ":4:11: relay.cut_through.at_most: checks may take a minute and next hops 330s with their "
-     "connection, and channel \"default\" replies before, "},
+     ":4:11: relay.cut_through.at_most: checks may take a minute and next hops 5m, and "
+     "channel \"default\" replies before, "},
     {"[limits]\nprocessing_time = \"2m\"\n",
-     ":2:8: relay.mode: checks may take a minute and next hops 210s with their connection, and "},
+     ":2:8: relay.mode: checks may take a minute and next hops 3m, and "},
 };
 
 TEST(border_mta_config, says_what_has_no_use_in_cut_through_mode) {

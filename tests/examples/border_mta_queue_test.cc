@@ -59,6 +59,18 @@ TEST_F(Queue, SaysWhoseCopyIsHeld) {
                          "1 message, 0 B\n");
 }
 
+// A terminal obeys controls of C1 too, U+009B as it obeys ESC and '['.
+TEST_F(Queue, ShowsNoControls) {
+  const std::string id = put();
+  auto m = spool.load(id);
+  ASSERT_TRUE(m);
+  m->recipients[0].last_reply =
+      "550 a\x1b[2Jb\u009b2Jc\x9b"
+      "2Jd\u00db";
+  EXPECT_FALSE(gatepost::testing::run(spool.update(*m, routing::durability::synced)));
+  EXPECT_THAT(list(), HasSubstr("waits 5m: 550 a?[2Jb?2Jc?2Jd\u00db\n"));
+}
+
 TEST_F(Queue, ReleaseMakesAllDueThatAreNotDelivered) {
   const std::string id = put();
   EXPECT_FALSE(release_message(spool, id, now));

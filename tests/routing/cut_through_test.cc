@@ -30,6 +30,12 @@ using tests::mail_session;
 using tests::some_text;
 using tests::wire_hop;
 
+std::vector<std::string> texts(const std::vector<smtp::reply>& replies) {
+  std::vector<std::string> all;
+  for (const smtp::reply& r : replies) all.push_back(r.to_string());
+  return all;
+}
+
 class CutThrough : public ::testing::Test {
  protected:
   CutThrough() {
@@ -128,6 +134,10 @@ INSTANTIATE_TEST_SUITE_P(
                              "550 5.7.1 no see http://x.test"},
                       answer{".", "599 odd", "599 odd"},
                       answer{"RCPT", "550 5.1.1 nobody", "550 5.1.1 nobody"},
+                      // RFC 5321 §4.5.3.1.10: too many recipients, and a mailbox that is full.
+                      answer{"RCPT", "552 5.5.3 too many", "452 4.5.3 too many"},
+                      answer{"RCPT", "552 too many", "452 4.5.3 too many"},
+                      answer{"RCPT", "552 5.2.2 full", "552 5.2.2 full"},
                       answer{"RCPT", "450 4.2.1 greylisted", "450 4.2.1 greylisted"},
                       answer{"MAIL", "553 5.1.8 bad sender", "553 5.1.8 bad sender"},
                       answer{"MAIL", "451 4.7.1 later", "451 4.7.1 later"},
@@ -176,6 +186,18 @@ TEST_F(CutThrough, WhatTheHopCannotTakeIsRefused) {
             "554 5.6.3 Message has 8-bit text, and the next hop does not offer 8BITMIME");
 }
 
+TEST_F(CutThrough, AnotherHopMayHaveWhatTheFirstLacks) {
+  routes.add("c.test", route(std::vector<next_hop>{hop.hop(), second.hop()}));
+  hop.offers({"SIZE 20"});
+  second.offers({"8BITMIME", "SMTPUTF8"});
+  for (const char* mail : {"<s@a.test>", "<s@a.test> BODY=8BITMIME", "<s@a.test> SMTPUTF8"}) {
+    mail_session client(delivery());
+    client.from(mail).to(io, {"r@c.test"});
+    EXPECT_EQ(client.data(io, some_text).overall.code(), 250) << mail;
+  }
+  EXPECT_THAT(second.messages(), SizeIs(3));
+}
+
 TEST_F(CutThrough, AHopThatFallsSilentCostsNoMoreThanTheTimeAllowed) {
   routes.add("c.test", route(std::vector<next_hop>{hop.hop(), second.hop()}));
   for (const char* line : {"", "MAIL", "."}) {
@@ -192,6 +214,48 @@ TEST_F(CutThrough, AHopThatFallsSilentCostsNoMoreThanTheTimeAllowed) {
   EXPECT_EQ(second.connections(), 0);  // there is no time for another
 }
 
+// Where nobody accepts and the queue is full, connections are not even refused.
+class black_hole {
+ public:
+  explicit black_hole(asio::io_context& io) : door_(io), first_(io), second_(io) {
+    const tcp::endpoint any(asio::ip::address_v4::loopback(), 0);
+    door_.open(any.protocol());
+    door_.bind(any);
+    door_.listen(0);
+    for (tcp::socket* const s : {&first_, &second_})
+      s->async_connect(door_.local_endpoint(), [](std::error_code) {});
+  }
+  next_hop hop(hop_tls tls = hop_tls::none) const {
+    return next_hop("127.0.0.1", door_.local_endpoint().port(), tls);
+  }
+
+ private:
+  using tcp = wire_hop::tcp;
+  tcp::acceptor door_;
+  tcp::socket first_;
+  tcp::socket second_;
+};
+
+// The client hears of it in time, however many destinations are away, and nothing comes twice.
+TEST_F(CutThrough, AllDestinationsTogetherHaveTheTimeAllowed) {
+  using std::chrono::steady_clock;
+  const black_hole away(io);
+  routes.add("c.test", route(std::vector<next_hop>{away.hop(), hop.hop()}));
+  routes.add("d.test", away.hop(hop_tls::opportunistic));
+  routes.add("e.test", away.hop(hop_tls::required));
+  options.at_most = std::chrono::milliseconds(20);
+  options.client.limits.connect = std::chrono::seconds(10);
+  mail_session client(delivery());
+  client.facts.protocol = smtp::protocol::lmtp;
+  client.from("<s@a.test>").to(io, {"1@c.test", "2@d.test", "3@e.test"});
+  const steady_clock::time_point start = steady_clock::now();
+  const auto outcome = client.data(io, some_text);
+  EXPECT_LT(steady_clock::now() - start, options.client.limits.connect);
+  const char* const later = "451 4.4.1 The next hop cannot be reached, try again later";
+  EXPECT_THAT(texts(outcome.each), ElementsAre(later, later, later));
+  EXPECT_EQ(hop.connections(), 0);
+}
+
 // --- Several recipients
 // ---------------------------------------------------------------------------
 
@@ -204,12 +268,6 @@ TEST_F(CutThrough, OneReplyServesOneRecipient) {
   EXPECT_TRUE(client.data(io, some_text).overall.positive());
   ASSERT_THAT(hop.messages(), SizeIs(1));
   EXPECT_THAT(hop.messages()[0].rcpt, ElementsAre("RCPT TO:<1@b.test>"));
-}
-
-std::vector<std::string> texts(const std::vector<smtp::reply>& replies) {
-  std::vector<std::string> all;
-  for (const smtp::reply& r : replies) all.push_back(r.to_string());
-  return all;
 }
 
 TEST_F(CutThrough, LmtpAndPrdrGetAReplyForEach) {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -134,19 +135,22 @@ TEST(HopClient, KnowsTroubleOfTheHopFromTroubleWithTheMessage) {
   EXPECT_FALSE(is_trouble_of_hop(recipient_outcome()));
 }
 
-TEST(HopClient, KnowsAHopThatLacksRequireTls) {
+TEST(HopClient, KnowsAHopThatLacksSomething) {
   const auto own = [](const smtp::fixed_reply& why) {
     recipient_outcome o = outcome(recipient_state::failed, client_step::prepare, false, 550);
     o.reply = why;
     return o;
   };
-  EXPECT_TRUE(lacks_requiretls(own(smtp::client_replies::needs_requiretls)));
-  EXPECT_TRUE(lacks_requiretls(own(smtp::client_replies::needs_tls)));
-  EXPECT_FALSE(lacks_requiretls(own(smtp::client_replies::too_big)));
+  namespace said_by_us = smtp::client_replies;
+  for (const smtp::fixed_reply& why :
+       {said_by_us::too_big, said_by_us::needs_8bitmime, said_by_us::needs_binarymime,
+        said_by_us::needs_smtputf8, said_by_us::needs_requiretls, said_by_us::needs_tls})
+    EXPECT_TRUE(lacks_what_is_needed(own(why))) << why.text;
+  EXPECT_FALSE(lacks_what_is_needed(own(said_by_us::bare_line_end)));
   recipient_outcome said = own(smtp::client_replies::needs_requiretls);
   said.from_server = true;
-  EXPECT_FALSE(lacks_requiretls(said));
-  EXPECT_FALSE(lacks_requiretls(recipient_outcome()));
+  EXPECT_FALSE(lacks_what_is_needed(said));
+  EXPECT_FALSE(lacks_what_is_needed(recipient_outcome()));
 }
 
 struct settled {
@@ -208,6 +212,16 @@ TEST(HopClient, SettlesWhatIsDecidedAndGoesOnWithTheRest) {
   settled mailbox;
   EXPECT_FALSE(mailbox.with({good, full, good}));
   EXPECT_THAT(mailbox.done, ElementsAre(7u, 8u, 9u));
+
+  // What the hop lacks for one recipient does not keep it from serving the others.
+  recipient_outcome lacking = outcome(recipient_state::failed, client_step::prepare, false, 553);
+  lacking.reply = smtp::client_replies::needs_smtputf8;
+  settled some;
+  EXPECT_TRUE(some.with({lacking, good, untried}));
+  EXPECT_THAT(some.left(), ElementsAre(7u, 9u));
+  EXPECT_FALSE(some.with({lacking, good}));
+  EXPECT_THAT(some.done, ElementsAre(8u, 9u));
+  EXPECT_THAT(some.left(), ElementsAre(7u));
 
   settled broken;
   EXPECT_FALSE(broken.with({good, lost, untried}));
@@ -304,6 +318,45 @@ TEST_F(OpenHop, DoesNotGoOnWhenItWasCancelledMeanwhile) {
   io.restart();
   while (io.poll() > 0) continue;
   EXPECT_FALSE(heard);
+}
+
+// Notes what it is asked for, and makes no connection.
+class noting_connector final : public smtp::connector {
+ public:
+  asio::awaitable<smtp::connect_result> connect(smtp::connect_target,
+                                                smtp::time_point deadline) override {
+    deadlines.push_back(deadline);
+    co_return smtp::connect_result(smtp::errc::timed_out, "nowhere");
+  }
+  std::vector<smtp::time_point> deadlines;
+};
+
+TEST_F(OpenHop, ConnectsNoLongerThanThereIsTime) {
+  noting_connector noting;
+  by = &noting;
+  base.limits.connect = std::chrono::hours(2);
+  const smtp::time_point soon = std::chrono::steady_clock::now() + std::chrono::hours(1);
+  us.until = soon;
+  EXPECT_FALSE(open(hop.hop()));
+  EXPECT_EQ(why_not, "nowhere");
+  us.until = smtp::time_point::max();
+  EXPECT_FALSE(open(hop.hop()));
+  ASSERT_EQ(noting.deadlines.size(), 2u);
+  EXPECT_EQ(noting.deadlines[0], soon);
+  EXPECT_GT(noting.deadlines[1], soon);
+}
+
+TEST_F(OpenHop, AsksNobodyWhereThereIsNoTimeLeft) {
+  noting_connector noting;
+  by = &noting;
+  us.until = std::chrono::steady_clock::now();
+  EXPECT_FALSE(open(hop.hop()));
+  us.until = smtp::time_point::max();
+  at_work.cancel();
+  why_not.clear();
+  EXPECT_FALSE(open(hop.hop()));
+  EXPECT_EQ(why_not, "cancelled");
+  EXPECT_THAT(noting.deadlines, IsEmpty());
 }
 
 }  // namespace

@@ -131,8 +131,10 @@ TEST_F(RelayHops, AHopThatCannotTakeTheMessageFailsItWithTheCode) {
   bench.start();
   std::size_t attempts = 0;
   for (const unable& c : cases) {
-    hop.offers({c.offers});
-    hop.drop_connections();
+    for (wire_hop* const h : {&hop, &second}) {
+      h->offers({c.offers});
+      h->drop_connections();
+    }
     mail_session client(*bench.relay);
     ASSERT_TRUE(client.from(c.mail).rcpt(bench.io, c.rcpt).passes());
     const std::string id = client.data(bench.io, some_text).queue_id;
@@ -142,6 +144,34 @@ TEST_F(RelayHops, AHopThatCannotTakeTheMessageFailsItWithTheCode) {
     EXPECT_THAT(r.last_reply, StartsWith(c.reply));
   }
   EXPECT_THAT(hop.messages(), IsEmpty());
+  EXPECT_THAT(second.messages(), IsEmpty());
+}
+
+// A client may declare more than its text needs: any hop that is listed may take it.
+TEST_F(RelayHops, AnotherHopMayHaveWhatTheFirstLacks) {
+  hop.offers({"SIZE 20"});
+  second.offers({"8BITMIME", "SMTPUTF8"});
+  bench.routes.add("b.test", both());
+  bench.start();
+  std::size_t attempts = 0;
+  for (const char* mail : {"<s@a.test>", "<s@a.test> BODY=8BITMIME", "<s@a.test> SMTPUTF8"}) {
+    bench.send({"r@b.test"}, mail);
+    ASSERT_TRUE(bench.settled(++attempts));
+    EXPECT_EQ(bench.log.last("r@b.test").result, "delivered") << mail;
+  }
+  EXPECT_THAT(hop.messages(), IsEmpty());
+  EXPECT_THAT(second.messages(), SizeIs(3));
+}
+
+// One of them that is away may have it, and will be asked again.
+TEST_F(RelayHops, NothingFailsForWhatAHopLacksWhileAnotherIsAway) {
+  hop.offers({});
+  second.go_away();
+  bench.routes.add("b.test", both());
+  bench.start();
+  const std::string id = bench.send({"r@b.test"}, "<s@a.test> BODY=8BITMIME");
+  ASSERT_TRUE(bench.settled(1));
+  EXPECT_EQ(bench.kept(id).recipients.at(0).state, recipient_state::pending);
 }
 
 TEST_F(RelayHops, TheTimeToGiveUpEndsInAFailure) {

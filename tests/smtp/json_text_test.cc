@@ -18,6 +18,13 @@ TEST(json_text, utf8_passes_and_other_octets_do_not) {
   EXPECT_EQ(out, "\"gr\xC3\xBC\xC3\x9F\xEF\xBF\xBD\"");
 }
 
+// Who reads a log in a terminal must not be told what to do by it.
+TEST(json_text, controls_are_escaped) {
+  std::string out;
+  append_json_string(out, "\x1b\x7f\u0080\u009b\u009f\u00a0\u00db");
+  EXPECT_EQ(out, "\"\\u001b\\u007f\\u0080\\u009b\\u009f\u00a0\u00db\"");
+}
+
 TEST(json_text, an_object_member_by_member) {
   std::string out;
   json_object o(out);

@@ -91,6 +91,14 @@ const reply_case cases[] = {
 
     // What is not for eyes.
     {"NUL and escape", "250 a\0b\x1b[2Jc\x7f\r\n"sv, {"250 [a?b?[2Jc?]"}},
+    {"C1 as UTF-8",
+     "250 a\xc2\x80\xc2\x9b"
+     "31mb\xc2\x9f\xc2\xa0\r\n",
+     {"250 [a??31mb?\xc2\xa0]"}},
+    {"C1 as octets",
+     "250 a\x9b"
+     "31m\xc3\x9b\r\n",
+     {"250 [a?31m\xc3\x9b]"}},
     {"tab", "250 a\tb\r\n", {"250 [a b]"}},
     {"UTF-8", "250 gr\xc3\xbc\xc3\x9f\r\n", {"250 [gr\xc3\xbc\xc3\x9f]"}},
 

@@ -21,6 +21,14 @@ static_assert(to_lower_ascii('Z') == 'z' && to_lower_ascii('[') == '[' &&
 static_assert(equal_ignoring_case("aBc", "AbC") && !equal_ignoring_case("a", "ab"));
 static_assert(!equal_ignoring_case("[", "{"));
 
+static_assert(is_control("\x1b") && is_control("\x7f") && is_control("\n"));
+static_assert(is_control("\u0080") && is_control("\u009f") && is_control("\x9b"));
+static_assert(!is_control("") && !is_control(" ") && !is_control("~"));
+static_assert(!is_control("\u00a0") && !is_control("\u00db") && !is_control("\xff"));
+// What looks like a control inside of a character is none.
+static_assert(character_at("a\u00db", 1) == "\u00db" && character_at("\u20ac", 0) == "\u20ac");
+static_assert(character_at("\x9b\x9b", 0) == "\x9b" && character_at("\xc3", 0) == "\xc3");
+
 // Every code point: as RFC 3629 encodes it, and cut short.
 TEST(utf8, every_code_point) {
   for (char32_t c = 0; c <= 0x110000; ++c) {
