@@ -90,7 +90,8 @@ struct check_options {
   // Their messages pass though they fail; reports tell why.
   std::vector<trusted_forwarder> forwarders = {};
 
-  // An ARC chain of a trusted sealer who saw DMARC pass overrides a failure (RFC 8617 §7.2.1).
+  // An ARC chain of a trusted sealer who saw DMARC pass overrides a failure (RFC 8617 §7.2.1) of
+  // the Author Domain that he names; where he names none, of a message that has one only.
   bool trust_arc = true;
 
   // Local policy: a reason lets a failing message through. Called where something would happen to
@@ -141,7 +142,8 @@ class check final : public checks::check {
   asio::awaitable<void> look_up(std::shared_ptr<evaluator> e) const;
   evaluation strictest(const context& ctx, const identifiers& found, const work& w) const;
   int rank(const evaluation& e) const;
-  void override_locally(const context& ctx, const identifiers& found, evaluation& e) const;
+  void override_locally(const context& ctx, const identifiers& found, const work& w,
+                        evaluation& e) const;
   void publish(const context& ctx, const identifiers& found, const evaluation& e) const;
   void count(const context& ctx, const identifiers& found, evaluation e) const;
   verdict judge(const evaluation& e) const;

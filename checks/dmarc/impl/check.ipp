@@ -173,7 +173,7 @@ GATEPOST_DECL evaluation check::strictest(const context& ctx, const identifiers&
   if (w.each.empty()) worst.reason = "no single Author Domain";
   for (const std::shared_ptr<evaluator>& e : w.each) {
     evaluation one = e->outcome();
-    override_locally(ctx, found, one);
+    override_locally(ctx, found, w, one);
     if (e == w.each.front() || rank(one) > rank(worst)) worst = std::move(one);
   }
   return worst;
@@ -188,7 +188,7 @@ GATEPOST_DECL int check::rank(const evaluation& e) const {
 }
 
 GATEPOST_DECL void check::override_locally(const context& ctx, const identifiers& found,
-                                           evaluation& e) const {
+                                           const work& w, evaluation& e) const {
   const auto stands = [&e] { return e.result == result::fail && e.disposition != policy::none; };
   const smtp::session_facts& facts = ctx.facts();
   for (const trusted_forwarder& forwarder : options_.forwarders) {
@@ -197,7 +197,8 @@ GATEPOST_DECL void check::override_locally(const context& ctx, const identifiers
       e.override_by(forwarder.type, forwarder.comment);
   }
   // RFC 8617 §7.2.1
-  if (stands() && options_.trust_arc && found.arc && found.arc->dmarc_pass) {
+  if (stands() && options_.trust_arc && found.arc &&
+      found.arc->vouches_for(e.author_domain, w.who.has_one_domain())) {
     const std::string& told = found.arc->comment;
     e.override_by(override_type::local_policy,
                   told.empty() ? "arc=pass as.d=" + found.arc->sealer : told);

@@ -239,6 +239,27 @@ TEST_F(DmarcCheck, LocalOverrides) {
   EXPECT_FALSE(send({}, found).passes());
 }
 
+// A sealer's word about one author is no word about another.
+TEST_F(DmarcCheck, ArcIsGoodForTheAuthorItNames) {
+  dns_.add_txt("_dmarc.victim.example", {"v=DMARC1; p=reject"})
+      .add_txt("_dmarc.evil.test", {"v=DMARC1; p=reject"});
+  check_options options;
+  options.on_odd_from = odd_from::evaluate_each;
+  identifiers found;
+  found.arc = trusted_arc{.sealer = "list.example", .dmarc_pass = true};
+  const char* const both = "ceo@victim.example, a@evil.test";
+  const auto passes = [&](const std::string& from) { return send(options, found, from).passes(); };
+  EXPECT_TRUE(passes("a@evil.test"));
+  EXPECT_FALSE(passes(both)) << "of whom is not told";
+  found.arc->authors = {"evil.test"};
+  EXPECT_TRUE(passes("a@EVIL.test"));
+  EXPECT_FALSE(passes("ceo@victim.example"));
+  EXPECT_EQ(send(options, found, both).reply().text(),
+            "Email rejected per DMARC policy for victim.example");
+  found.arc->authors = {"evil.test", "victim.example"};
+  EXPECT_TRUE(passes(both));
+}
+
 TEST_F(DmarcCheck, CountsForReports) {
   dns_.add_txt("_dmarc.example.com", {"v=DMARC1; p=reject; rua=mailto:a@example.com"});
   memory_report_store store;
