@@ -33,8 +33,8 @@ struct received_from {
   std::string_view helo;  // what the client called itself; empty: not told
   std::string_view name;  // what the DNS calls it, says the writer; empty: not told
   ip_address address;     // never a v4-mapped one
-  bool authenticated =
-      false;  // it came by "with ESMTPA" or the like (RFC 3848), or a comment says so
+  // It came by "with ESMTPA" or the like (RFC 3848), or a comment behind the address says so.
+  bool authenticated = false;
 };
 
 // Of a Received field's value, folds and all. Nothing where no address is told in a form that is

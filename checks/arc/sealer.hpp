@@ -17,6 +17,7 @@
 #include "checks/arc/seal.hpp"
 #include "checks/check.hpp"
 #include "checks/dkim/key_set.hpp"
+#include "checks/true_client.hpp"
 #include "smtp/config.hpp"
 
 namespace gatepost::checks::arc {
@@ -30,16 +31,20 @@ struct sealer_options {
   std::string authserv_id;
 
   // What goes behind that name. By default: arc= of the chain, dkim= of each signature that
-  // dkim::verifier found, and what the session's client was.
+  // dkim::verifier found, and what the client was.
   std::function<std::string(const context&)> results = {};
+
+  // Who the client is, for those results: whom the first of our own servers saw.
+  checks::true_client client = checks::true_client();
 
   // The clock; for tests.
   std::function<std::chrono::system_clock::time_point()> now = std::chrono::system_clock::now;
 };
 
 // The results that the notes of ARC and DKIM give, as RFC 8601 §2.2 writes them; no "arc=" without
-// arc::verifier, no "dkim=" without dkim::verifier, "smtp.remote-ip" always (RFC 8617 §10.2).
-GATEPOST_DECL std::string results_of(const context& ctx);
+// arc::verifier, no "dkim=" without dkim::verifier, "smtp.remote-ip" always (RFC 8617 §10.2): the
+// client's address, or where that is not told the other end's.
+GATEPOST_DECL std::string results_of(const context& ctx, const true_client& client = true_client());
 
 class sealer final : public check {
  public:

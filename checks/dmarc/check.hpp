@@ -25,6 +25,7 @@
 #include "checks/dmarc/identifiers.hpp"
 #include "checks/dmarc/public_suffix.hpp"
 #include "checks/dmarc/report_store.hpp"
+#include "checks/true_client.hpp"
 #include "smtp/config.hpp"
 #include "smtp/dns/resolver.hpp"
 #include "smtp/ip.hpp"
@@ -84,13 +85,19 @@ struct check_options {
   // Where each is evaluated: more domains than these are not (RFC 9989 §11.5).
   std::size_t authors = 4;
 
-  // Not looked at at all, like clients that have authenticated.
+  // Who the client is, and whether it is to be judged: as SPF has it, since whom SPF leaves alone
+  // has nothing to pass with. Our own users behind an upstream are not looked at, nor is mail whose
+  // client nobody tells.
+  checks::true_client client = checks::true_client();
+
+  // Of that client's address: not looked at either.
   smtp::network_set exempt = {};
 
-  // Their messages pass though they fail; reports tell why.
+  // Their messages, by that address, pass though they fail; reports tell why.
   std::vector<trusted_forwarder> forwarders = {};
 
-  // An ARC chain of a trusted sealer who saw DMARC pass overrides a failure (RFC 8617 §7.2.1).
+  // An ARC chain of a trusted sealer who saw DMARC pass overrides a failure (RFC 8617 §7.2.1) of
+  // the Author Domain that he names; where he names none, of a message that has one only.
   bool trust_arc = true;
 
   // Local policy: a reason lets a failing message through. Called where something would happen to
@@ -108,6 +115,7 @@ struct check_options {
 // The note of the transaction: what DMARC said.
 struct outcome_note {
   evaluation outcome;
+  smtp::ip_address client = {};  // that of check_options::client
 };
 
 class check final : public checks::check {
@@ -123,16 +131,18 @@ class check final : public checks::check {
  private:
   // Of one message. Shared, because a coroutine that is left behind outlives the notes.
   struct work {
+    smtp::ip_address client;
     authors who;
     std::vector<std::shared_ptr<evaluator>> each;
     bool judged = false;  // the second phase has begun
   };
   struct kept {
+    // nullptr: the client is not looked at.
     std::shared_ptr<work> prepared;  // for the call at header_end, which may not come
     std::shared_ptr<work> begun;     // by that call
   };
 
-  bool looks_at(const smtp::session_facts& facts) const;
+  bool looks_at(const seen_client& client) const;
   bool evaluates(const authors& who) const;
   std::shared_ptr<work> begin(context& ctx) const;
   evaluation_options options_for(const context& ctx) const;
@@ -141,9 +151,11 @@ class check final : public checks::check {
   asio::awaitable<void> look_up(std::shared_ptr<evaluator> e) const;
   evaluation strictest(const context& ctx, const identifiers& found, const work& w) const;
   int rank(const evaluation& e) const;
-  void override_locally(const context& ctx, const identifiers& found, evaluation& e) const;
-  void publish(const context& ctx, const identifiers& found, const evaluation& e) const;
-  void count(const context& ctx, const identifiers& found, evaluation e) const;
+  void override_locally(const context& ctx, const identifiers& found, const work& w,
+                        evaluation& e) const;
+  void publish(const context& ctx, const identifiers& found, const work& w,
+               const evaluation& e) const;
+  void count(const context& ctx, const identifiers& found, const work& w, evaluation e) const;
   verdict judge(const evaluation& e) const;
   verdict treat(const evaluation& e, treatment how, double score) const;
 

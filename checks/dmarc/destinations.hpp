@@ -1,5 +1,5 @@
-// Where reports may go: addresses outside the owner's domain have to agree (RFC 9990 §4, RFC 7489
-// §7.1).
+// Where reports may go: addresses outside the owner's organization have to agree (RFC 9990 §4,
+// RFC 7489 §7.1).
 //
 // Sans-I/O, like the evaluator: it says which TXT records it needs, and has the list when there is
 // nothing left to ask. Only mailto: addresses are taken.
@@ -35,7 +35,8 @@ struct destination_options {
   // (RFC 9991 §5).
   bool failure_reports = false;
 
-  // For rfc7489; outlives the destinations.
+  // For rfc7489, where without it only the policy's domain itself is of the organization; outlives
+  // the destinations.
   const public_suffix_list* suffixes = nullptr;
 };
 

@@ -8,6 +8,7 @@
 #ifndef GATEPOST_CHECKS_DMARC_IDENTIFIERS_HPP
 #define GATEPOST_CHECKS_DMARC_IDENTIFIERS_HPP
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -69,6 +70,16 @@ struct trusted_arc {
   std::string sealer;        // d= of the last ARC-Seal
   bool dmarc_pass = false;   // its ARC-Authentication-Results said dmarc=pass
   std::string comment = {};  // goes into reports: "arc=pass as[1].d=example.net as[1].s=s1"
+  // The Author Domains for which it said so (header.from), as canonical_name() has them. Empty: it
+  // did not tell which.
+  std::vector<std::string> authors = {};
+
+  // Whether that is good for this Author Domain: a pass of one author says nothing of another.
+  // `only_one`: the message has no other.
+  bool vouches_for(std::string_view author, bool only_one) const {
+    if (!dmarc_pass || authors.empty()) return dmarc_pass && only_one;
+    return std::find(authors.begin(), authors.end(), author) != authors.end();
+  }
 };
 
 struct identifiers {

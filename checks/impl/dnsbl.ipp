@@ -34,10 +34,12 @@ struct dnsbl_message {
 
 inline void begin_address(dnsbl_session& note, const asio::any_io_executor& executor,
                           const std::shared_ptr<dnsbl_panel>& panel, const seen_client& who) {
-  const dnsbl_question q(who.address);
-  if (!panel->asks(q.subject) || (note.by_address && note.address == who.address)) return;
+  if (note.by_address && note.address == who.address) return;
+  // Another client's is not this one's, also where no list knows such addresses.
+  note.by_address = {};
   note.address = who.address;
-  note.by_address = begin_questions(executor, panel, q);
+  const dnsbl_question q(who.address);
+  if (panel->asks(q.subject)) note.by_address = begin_questions(executor, panel, q);
 }
 
 // A name that a list can be asked about: no literal, no bare address.

@@ -99,7 +99,7 @@ void add_sender_checks(checks::chain& chain, const checks_section& c,
   added.dkim = add<checks::dkim::verifier>(signatures, c.dkim, c.dkim.options, around.dns);
   added.arc = add<checks::arc::verifier>(signatures, c.arc, c.arc.options, around.dns);
   checks::chain::group behind = chain.concurrently();
-  checks::dmarc::check_options dmarc = c.dmarc.options;
+  checks::dmarc::check_options dmarc = about(checks::true_client(c.client), c.dmarc.options);
   dmarc.suffixes = around.suffixes;
   dmarc.reports = around.reports;
   dmarc.on_outcome = around.on_outcome;

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "checks/dkim/result.hpp"
+#include "checks/dmarc/check.hpp"
 #include "checks/spf/outcome.hpp"
 #include "checks/spf/record_cache.hpp"
 #include "smtp/domain.hpp"
@@ -75,7 +76,8 @@ failed_mail failed_mail_of(const checks::context& ctx, const dmarc::evaluation& 
   failed_mail mail;
   mail.told.outcome = e;
   mail.told.found = found;
-  mail.told.source = facts.client.address;
+  const auto* note = ctx.transaction_notes().find<dmarc::outcome_note>();
+  mail.told.source = note != nullptr ? note->client : facts.client.address;
   mail.told.arrived = std::chrono::system_clock::now();
   mail.told.reverse_path = ctx.envelope().reverse_path().text();
   mail.told.dkim_identity = dkim_identity_of(ctx, e, found);

@@ -17,6 +17,7 @@
 #include "checks/dkim/key_set.hpp"
 #include "checks/dkim/signer.hpp"
 #include "checks/spf/outcome.hpp"
+#include "checks/true_client.hpp"
 #include "examples/border_mta/values.hpp"
 #include "smtp/header_reader.hpp"
 #include "smtp/ip.hpp"
@@ -96,7 +97,7 @@ std::shared_ptr<checks::check> load_signer(const config& c, signing_parts& parts
 }
 
 // Beside arc= and dkim=, what the other checks have found (RFC 8617 §4.1.1).
-std::string sealed_results(const checks::context& ctx) {
+std::string sealed_results(const checks::context& ctx, const checks::true_client& client) {
   std::vector<checks::auth_method> more =
       checks::all_auth_results(ctx.notes(), ctx.transaction_notes());
   if (const auto* mail = ctx.transaction_notes().find<checks::spf::mail_note>()) {
@@ -105,7 +106,7 @@ std::string sealed_results(const checks::context& ctx) {
     spf.properties.push_back({"smtp", "mailfrom", mail->outcome.sender});
     more.push_back(std::move(spf));
   }
-  std::string results = checks::arc::results_of(ctx);
+  std::string results = checks::arc::results_of(ctx, client);
   if (more.empty()) return results;
   checks::sort_auth_results(more);
   const std::string field = checks::write_auth_results("x", more);
@@ -131,7 +132,9 @@ std::shared_ptr<checks::check> load_sealer(const config& c, signing_parts& parts
   checks::arc::sealer_options options;
   options.domain = key->domain;
   options.authserv_id = c.checks.auth_results.options.authserv_id;
-  options.results = sealed_results;
+  options.results = [client = checks::true_client(c.checks.client)](const checks::context& ctx) {
+    return sealed_results(ctx, client);
+  };
   dkim::key_set keys;
   keys.add(*std::move(key));
   return std::make_shared<checks::arc::sealer>(std::move(keys), std::move(options));

@@ -135,8 +135,9 @@ inline bool read_comment(std::string_view comment, received_from& into) {
   return true;
 }
 
-// "[192.0.2.1] (helo=x)", "name (HELO x) (192.0.2.1)": the address is elsewhere.
-inline bool read_around(std::string_view comment, std::string_view rest, received_from& into) {
+// "[192.0.2.1] (helo=x)", "name (HELO x) (192.0.2.1)": the address is elsewhere. Takes the comment
+// that it is in.
+inline bool read_around(std::string_view comment, std::string_view& rest, received_from& into) {
   const std::string_view domain = into.helo;
   into.helo =
       begins_with(comment, "helo ") ? first_word(comment.substr(5)) : helo_attribute(comment);
@@ -163,7 +164,17 @@ inline bool is_authenticated_type(std::string_view type) {
                      [type](std::string_view t) { return equal_ignoring_case(t, type); });
 }
 
-// Whether a clause behind "from DOMAIN" tells of an authenticated client.
+// "(authenticated bits=0)", "(Authenticated sender: ann)" and the like: a word of its own.
+inline bool says_authenticated(std::string_view comment) {
+  constexpr std::string_view word = "authenticated";
+  if (!begins_with(comment, word)) return false;
+  comment.remove_prefix(word.size());
+  return comment.empty() || comment.front() == ':' || blanks.find(comment.front()) != blanks.npos;
+}
+
+// Whether a clause behind the address tells of an authenticated client. Postfix and Sendmail write
+// the comment between the address and "by", others behind. What is before it does not count: there
+// the client has chosen its name in the DNS.
 inline bool tells_authentication(std::string_view text) {
   bool is_type = false;
   bool is_value = false;
@@ -171,7 +182,7 @@ inline bool tells_authentication(std::string_view text) {
     if (text.front() == '(') {
       const auto comment = take_comment(text);
       if (!comment) return false;
-      if (begins_with(*comment, "authenticated")) return true;
+      if (says_authenticated(*comment)) return true;
       continue;
     }
     const std::string_view word = take_word(text);
@@ -196,7 +207,6 @@ GATEPOST_DECL std::optional<received_from> read_received_from(std::string_view v
   received_from found;
   found.helo = impl::take_word(rest);
   if (found.helo.empty() || found.helo.starts_with('"')) return std::nullopt;
-  found.authenticated = impl::tells_authentication(rest);
   impl::skip_blanks(rest);
   bool told = false;
   if (rest.starts_with('(')) {
@@ -210,6 +220,7 @@ GATEPOST_DECL std::optional<received_from> read_received_from(std::string_view v
     if (told) found.address = *address;
   }
   if (!told || found.address.is_unspecified()) return std::nullopt;
+  found.authenticated = impl::tells_authentication(rest);
   return found;
 }
 

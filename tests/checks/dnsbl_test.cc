@@ -368,6 +368,37 @@ TEST(Dnsbl, OurOwnBorderIsNotJudged) {
     EXPECT_EQ(q.find("100.51.198"), std::string::npos) << q;
 }
 
+// One connection from an upstream brings the mail of many clients: what is known of one is not said
+// of the next, of whose address no list knows anything.
+TEST(Dnsbl, TheLastMessagesClientIsNotThisOne) {
+  dnsbl_options o = with({names("bl.test", {subject::ipv4}), names("wl.test", {subject::ipv4}),
+                          names("sender.test", {subject::sender})});
+  o.lists[1].allow = true;
+  true_client_options behind;
+  behind.upstreams = *smtp::parse_network_set("198.51.100.1");
+  o.client = true_client(behind);
+  for (const bool at_hand : {false, true}) {
+    world w(o);
+    w.dns.at_hand(at_hand);
+    w.dns.add_a("5.113.0.203.bl.test", {"127.0.0.2"}).add_a("6.113.0.203.wl.test", {"127.0.0.2"});
+    w.dns.add_a("spam.example.sender.test", {"127.0.0.2"});
+    const auto next = [&w](const char* client, const char* sender) {
+      w.t.mail(sender);
+      w.t.rcpt("<bob@example.test>");
+      const smtp::verdict v = w.t.message("Received: from a.example (a [" + std::string(client) +
+                                          "]) by border; x\r\n\r\n");
+      return v.negative() ? v.reply().to_string() : "";
+    };
+    w.mail("198.51.100.1");
+    EXPECT_EQ(next("203.0.113.5", "<ann@sender.example>"),
+              "550 5.7.1 Client address 203.0.113.5 is listed at bl.test");
+    EXPECT_EQ(next("2001:db8::1", "<ann@sender.example>"), "");
+    EXPECT_EQ(next("203.0.113.6", "<ann@spam.example>"), "") << "allowed";
+    EXPECT_EQ(next("2001:db8::1", "<ann@spam.example>"),
+              "550 5.7.1 Sender domain spam.example is listed at sender.test");
+  }
+}
+
 // Where there are such borders, others are judged at MAIL all the same, and only there.
 TEST(Dnsbl, WhoWasJudgedAtMailIsNotAskedAboutAgain) {
   dnsbl_options o = with({names("sender.test", {subject::sender})});

@@ -138,6 +138,11 @@ TEST(ReceivedFrom, SaysWhetherTheClientWasAuthenticated) {
       {"(Authenticated sender: ann) by mx with ESMTPS id 1; x", true},
       {"(authenticated bits=0) by mx with ESMTP id 1; x", true},
       {"by mx with ESMTPS (authenticated: ann) id 1; x", true},
+      {"(using TLSv1.3 with cipher X (256/256 bits))\r\n\t(Authenticated sender: ann) by mx; x",
+       true},
+      {"(authenticated) by mx with ESMTP id 1; x", true},
+      {"(authenticated.evil.test) by mx with ESMTP id 1; x", false},
+      {"(authenticated@203.0.113.5) by mx with ESMTP id 1; x", false},
       // Not keywords: the value of another clause, text in quotes, behind the date.
       {"by with ESMTPSA; x", false},
       {"by mx id with ESMTPSA; x", false},
@@ -150,6 +155,32 @@ TEST(ReceivedFrom, SaysWhetherTheClientWasAuthenticated) {
     ASSERT_TRUE(found) << value;
     EXPECT_EQ(found->authenticated, c.authenticated) << value;
   }
+}
+
+// The client chooses its name in the DNS, and what its ident server says.
+TEST(ReceivedFrom, TheClientsNameAuthenticatesNobody) {
+  for (const char* behind : {
+           "x (authenticated.evil.test [203.0.113.5]) by border (Postfix) with ESMTPS id 1; x",
+           "x (authenticated [203.0.113.5]) by border (Postfix) with ESMTPS id 1; x",
+           "x (authenticated: [203.0.113.5]) by border with ESMTP id 1; x",
+           "x (authenticated@evil.test [203.0.113.5]) by border (8.17.1/8.17.1) with ESMTP; x",
+           "authenticated ([203.0.113.5] helo=authenticated) by border with esmtp (Exim 4.96); x",
+           "[203.0.113.5] (helo=authenticated) by border with esmtp (Exim 4.96); x",
+           "x (HELO x) (authenticated@203.0.113.5) by border with SMTP; x",
+           "x (HELO authenticated) (203.0.113.5) by border with SMTP; x",
+           "authenticated (authenticated@203.0.113.5) by border with SMTP; x",
+       }) {
+    const std::string value = std::string(" from ") + behind;
+    const auto found = read_received_from(value);
+    if (!found) continue;
+    EXPECT_EQ(found->address.text(), "203.0.113.5") << value;
+    EXPECT_FALSE(found->authenticated) << value;
+  }
+  EXPECT_TRUE(read_received_from(" from x (authenticated.evil.test [203.0.113.5]) by border; x"));
+  const auto user = read_received_from(
+      " from x (authenticated.evil.test [203.0.113.5])\r\n\t(Authenticated sender: ann) by mx; x");
+  ASSERT_TRUE(user);
+  EXPECT_TRUE(user->authenticated);
 }
 
 TEST(ReceivedFrom, ReadsWhatWeWrite) {

@@ -43,12 +43,13 @@ inline std::vector<std::string_view> fields_of(std::string_view text) {
 
 }  // namespace detail
 
-GATEPOST_DECL std::string results_of(const context& ctx) {
+GATEPOST_DECL std::string results_of(const context& ctx, const true_client& client) {
   std::string out;
   const auto add = [&](const std::string& one) { out += (out.empty() ? "" : "; ") + one; };
   if (const auto* arc = ctx.transaction_notes().find<report>()) {
     // RFC 8617 §10.2
-    const std::string address = ctx.facts().client.address.text();
+    const seen_client who = client.find(ctx);
+    const std::string address = (who.known() ? who.address : ctx.facts().client.address).text();
     const bool v6 = address.find(':') != address.npos;
     add("arc=" + std::string(to_string(arc->chain)) +
         " smtp.remote-ip=" + (v6 ? '"' + address + '"' : address));
@@ -91,8 +92,9 @@ GATEPOST_DECL asio::awaitable<verdict> sealer::on_message(context& ctx) {
     v.add_tag("arc_seal", "the chain was not validated");
     co_return v;
   }
-  const found_results found{options_.authserv_id,
-                            options_.results ? options_.results(ctx) : results_of(ctx)};
+  const found_results found{options_.authserv_id, options_.results
+                                                      ? options_.results(ctx)
+                                                      : results_of(ctx, options_.client)};
   const auto status = chain == nullptr ? chain_status::none : chain->chain;
   const auto fields = mine.work->seal(header, *keys.front(), found, status, now);
   mine.work.reset();

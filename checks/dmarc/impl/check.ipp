@@ -59,9 +59,8 @@ GATEPOST_DECL check::check(smtp::dns::resolver& resolver, check_options options)
     throw std::invalid_argument("dmarc: RFC 7489 needs a public suffix list");
 }
 
-GATEPOST_DECL bool check::looks_at(const smtp::session_facts& facts) const {
-  if (facts.authenticated()) return false;
-  return !facts.has_client_address() || !options_.exempt.contains(facts.client.address);
+GATEPOST_DECL bool check::looks_at(const seen_client& client) const {
+  return client.known() && !options_.exempt.contains(client.address);
 }
 
 // Each of the domains; false: none of them.
@@ -85,7 +84,10 @@ GATEPOST_DECL evaluation_options check::options_for(const context& ctx) const {
 }
 
 GATEPOST_DECL std::shared_ptr<check::work> check::begin(context& ctx) const {
+  const seen_client client = options_.client.find(ctx);
+  if (!looks_at(client)) return nullptr;
   auto w = std::make_shared<work>();
+  w->client = client.address;
   if (const auto& fields = ctx.fields()) w->who = read_authors(fields->fields);
   if (!evaluates(w->who)) return w;
   for (const std::string& domain : w->who.domains)
@@ -124,7 +126,6 @@ GATEPOST_DECL asio::awaitable<void> check::look_up(std::shared_ptr<evaluator> e)
 }
 
 GATEPOST_DECL bool check::prepare(context& ctx, const asio::any_io_executor&) {
-  if (!looks_at(ctx.facts())) return true;
   auto& mine = ctx.transaction_notes().own<kept>(this);
   const bool header_end = ctx.stage() == smtp::stage::header_end;
   if (header_end) mine.prepared = begin(ctx);
@@ -144,10 +145,10 @@ GATEPOST_DECL void check::judge_all(work& w, const identifiers& found) const {
 }
 
 GATEPOST_DECL asio::awaitable<verdict> check::on_header_end(context& ctx) {
-  if (!looks_at(ctx.facts())) co_return verdict::pass();
   auto& mine = ctx.transaction_notes().own<kept>(this);
   const std::shared_ptr<work> w = mine.prepared ? std::move(mine.prepared) : begin(ctx);
   mine.begun = w;
+  if (!w) co_return verdict::pass();
   if (w->each.empty() && options_.on_odd_from != odd_from::ignore)
     co_return verdict::refuse(detail::odd_from_reply);
   for (const std::shared_ptr<evaluator>& e : w->each) co_await look_up(e);
@@ -156,12 +157,12 @@ GATEPOST_DECL asio::awaitable<verdict> check::on_header_end(context& ctx) {
 
 GATEPOST_DECL asio::awaitable<verdict> check::on_message(context& ctx) {
   const std::shared_ptr<work> w = ctx.transaction_notes().own<kept>(this).begun;
-  if (!w || !looks_at(ctx.facts())) co_return verdict::pass();
+  if (!w) co_return verdict::pass();
   const identifiers found = gather(ctx.transaction_notes());
   judge_all(*w, found);
   for (const std::shared_ptr<evaluator>& e : w->each) co_await look_up(e);
   const evaluation outcome = strictest(ctx, found, *w);
-  publish(ctx, found, outcome);
+  publish(ctx, found, *w, outcome);
   co_return judge(outcome);
 }
 
@@ -173,7 +174,7 @@ GATEPOST_DECL evaluation check::strictest(const context& ctx, const identifiers&
   if (w.each.empty()) worst.reason = "no single Author Domain";
   for (const std::shared_ptr<evaluator>& e : w.each) {
     evaluation one = e->outcome();
-    override_locally(ctx, found, one);
+    override_locally(ctx, found, w, one);
     if (e == w.each.front() || rank(one) > rank(worst)) worst = std::move(one);
   }
   return worst;
@@ -188,16 +189,15 @@ GATEPOST_DECL int check::rank(const evaluation& e) const {
 }
 
 GATEPOST_DECL void check::override_locally(const context& ctx, const identifiers& found,
-                                           evaluation& e) const {
+                                           const work& w, evaluation& e) const {
   const auto stands = [&e] { return e.result == result::fail && e.disposition != policy::none; };
-  const smtp::session_facts& facts = ctx.facts();
   for (const trusted_forwarder& forwarder : options_.forwarders) {
-    if (!stands() || !facts.has_client_address()) break;
-    if (forwarder.networks.contains(facts.client.address))
+    if (stands() && forwarder.networks.contains(w.client))
       e.override_by(forwarder.type, forwarder.comment);
   }
   // RFC 8617 §7.2.1
-  if (stands() && options_.trust_arc && found.arc && found.arc->dmarc_pass) {
+  if (stands() && options_.trust_arc && found.arc &&
+      found.arc->vouches_for(e.author_domain, w.who.has_one_domain())) {
     const std::string& told = found.arc->comment;
     e.override_by(override_type::local_policy,
                   told.empty() ? "arc=pass as.d=" + found.arc->sealer : told);
@@ -206,25 +206,24 @@ GATEPOST_DECL void check::override_locally(const context& ctx, const identifiers
   if (auto why = options_.local_policy(ctx, e)) e.override_by(why->type, std::move(why->comment));
 }
 
-GATEPOST_DECL void check::publish(const context& ctx, const identifiers& found,
+GATEPOST_DECL void check::publish(const context& ctx, const identifiers& found, const work& w,
                                   const evaluation& e) const {
   add_auth_result(ctx.transaction_notes(), detail::method_of(e));
-  ctx.transaction_notes().emplace<outcome_note>(outcome_note{e});
+  ctx.transaction_notes().emplace<outcome_note>(outcome_note{e, w.client});
   if (options_.on_outcome) options_.on_outcome(ctx, e, found);
-  if (options_.reports != nullptr && reportable(e) && ctx.facts().has_client_address())
-    count(ctx, found, e);
+  if (options_.reports != nullptr && reportable(e)) count(ctx, found, w, e);
 }
 
 // Reports tell what is really done.
-GATEPOST_DECL void check::count(const context& ctx, const identifiers& found, evaluation e) const {
+GATEPOST_DECL void check::count(const context& ctx, const identifiers& found, const work& w,
+                                evaluation e) const {
   if (e.disposition == policy::reject && options_.on_reject != treatment::refuse)
     e.override_by(override_type::local_policy, "not refused, but held or marked",
                   policy::quarantine);
   const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-  options_.reports->add(policy_of(e, options_.regime, options_.suffixes.get()),
-                        row_of(e, found, ctx.facts().client.address,
-                               ctx.envelope().reverse_path().canonical_domain()),
-                        now);
+  options_.reports->add(
+      policy_of(e, options_.regime, options_.suffixes.get()),
+      row_of(e, found, w.client, ctx.envelope().reverse_path().canonical_domain()), now);
 }
 
 GATEPOST_DECL verdict check::judge(const evaluation& e) const {

@@ -64,7 +64,8 @@ GATEPOST_DECL std::optional<std::string> destinations::next() {
 GATEPOST_DECL void destinations::begin() {
   host_ = *detail::host_of(uris_[at_].address);
   asks_permission_ = relation_unknown_ = false;
-  if (smtp::is_subdomain_of(host_, domain_)) {
+  // Not so what is below: it may be somebody else's, as under a public suffix (psd=y).
+  if (host_ == domain_) {
     verified_.push_back(uris_[at_]);
     done_with_one();
     return;
@@ -77,7 +78,11 @@ GATEPOST_DECL void destinations::begin() {
 
 // True: this address is settled.
 GATEPOST_DECL bool destinations::settle_relation() {
-  if (relation_->outcome().spf == mechanism_result::pass) {
+  const evaluation& found = relation_->outcome();
+  // Where the record that named the address has gone since, nothing says that what is below it is
+  // another's.
+  const bool gone = found.result == result::none && !found.record;
+  if (found.spf == mechanism_result::pass || (gone && smtp::is_subdomain_of(host_, domain_))) {
     verified_.push_back(uris_[at_]);
     done_with_one();
     return true;

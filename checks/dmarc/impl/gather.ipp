@@ -1,13 +1,14 @@
 #ifndef GATEPOST_CHECKS_DMARC_IMPL_GATHER_IPP
 #define GATEPOST_CHECKS_DMARC_IMPL_GATHER_IPP
 
-#include <algorithm>
 #include <string>
+#include <string_view>
 
 #include "checks/arc/result.hpp"
 #include "checks/auth_results.hpp"
 #include "checks/dkim/result.hpp"
 #include "checks/dmarc/gather.hpp"
+#include "checks/dmarc/tree_walk.hpp"
 #include "checks/spf/outcome.hpp"
 
 namespace gatepost::checks::dmarc {
@@ -39,11 +40,23 @@ inline auth_result auth_result_of(dkim::outcome o) {
   return auth_result::none;
 }
 
-inline bool says_dmarc_pass(const std::string& results) {
+// RFC 8601 §2.3: the value may have a local part. What is no domain name is nobody's.
+inline std::string author_domain_of(std::string_view value) {
+  value.remove_prefix(value.rfind('@') + 1);  // npos + 1 is 0
+  return canonical_name(value).value_or(std::string(value));
+}
+
+inline void take_dmarc_pass(const std::string& results, trusted_arc& into) {
   const auto read = parse_auth_results(results);
-  return read && std::any_of(read->methods.begin(), read->methods.end(), [](const auth_method& m) {
-           return m.method == "dmarc" && m.result == "pass";
-         });
+  if (!read) return;
+  for (const auth_method& m : read->methods) {
+    if (m.method != "dmarc" || m.result != "pass") continue;
+    into.dmarc_pass = true;
+    for (const auth_property& p : m.properties) {
+      if (p.ptype == "header" && p.property == "from")
+        into.authors.push_back(author_domain_of(p.value));
+    }
+  }
 }
 
 // Whom we trust saw the message when it came to the first of them (RFC 8617 §7.2.1).
@@ -54,7 +67,7 @@ inline std::optional<trusted_arc> trusted_arc_of(const arc::report& chain) {
   for (auto set = chain.sets.rbegin(); set != chain.sets.rend(); ++set) {
     const std::string as = " as[" + std::to_string(set->instance) + "].";
     found.comment += as + "d=" + set->domain + as + "s=" + set->selector;
-    if (set->instance == chain.trusted_from) found.dmarc_pass = says_dmarc_pass(set->results);
+    if (set->instance == chain.trusted_from) take_dmarc_pass(set->results, found);
   }
   found.sealer = chain.sets.back().domain;
   return found;

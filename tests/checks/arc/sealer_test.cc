@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 
 #include "checks/arc/lookup.hpp"
 #include "checks/arc/verifier.hpp"
@@ -76,6 +77,33 @@ TEST(ArcSealer, EveryRelayAddsASet) {
     EXPECT_NE(said.find(i == 1 ? "arc=none" : "arc=pass"), said.npos) << said;
     EXPECT_NE(said.find("dkim=pass header.d=football.example.com"), said.npos) << said;
   }
+}
+
+// RFC 8617 §10.2: not our own upstream, but whom it saw.
+TEST(ArcSealer, TellsTheClientBehindAnUpstream) {
+  fake_resolver dns;
+  fill(dns);
+  sealer_options options = as_example();
+  true_client_options behind;
+  behind.upstreams = *smtp::parse_network_set("198.51.100.1");
+  options.client = true_client(std::move(behind));
+  const auto told = [&](const std::string& received) {
+    trial t;
+    t.add<verifier>(dns);
+    t.add<sealer>(keys(), options);
+    t.facts().client.address = *smtp::parse_ip_address("198.51.100.1");
+    t.mail("<a@example.test>");
+    t.rcpt("<b@example.test>");
+    const smtp::verdict v = t.message(received + samples::message);
+    std::string all;
+    if (!v.has_effects()) return all;
+    for (const auto& f : v.what_else().add_headers) all += f.value;
+    return all;
+  };
+  const std::string seen = told("Received: from x (y [192.0.2.7]) by up with ESMTP; x\r\n");
+  EXPECT_NE(seen.find("smtp.remote-ip=192.0.2.7"), seen.npos) << seen;
+  const std::string unknown = told("");
+  EXPECT_NE(unknown.find("smtp.remote-ip=198.51.100.1"), unknown.npos) << unknown;
 }
 
 TEST(ArcSealer, AFailedChainEnds) {

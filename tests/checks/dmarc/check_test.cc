@@ -45,11 +45,12 @@ class DmarcCheck : public testing::Test {
     t.add<check>(dns_, std::move(options));
     t.add<auth_results>(auth_results_options{.authserv_id = "mx"});
     t.facts().id = "session";
-    t.facts().client.address = *smtp::parse_ip_address("192.0.2.7");
+    t.facts().client.address = *smtp::parse_ip_address(client_);
     t.facts().auth_identity = identity_;
     t.mail("<a@bounce.example>");
     t.rcpt("<b@example.org>");
-    return t.message((from.empty() ? "" : "From: " + from + "\r\n") + "Subject: x\r\n\r\nx\r\n");
+    return t.message(received_ + (from.empty() ? "" : "From: " + from + "\r\n") +
+                     "Subject: x\r\n\r\nx\r\n");
   }
   static std::string header(const smtp::verdict& v) {
     return v.has_effects() && !v.what_else().add_headers.empty()
@@ -60,8 +61,19 @@ class DmarcCheck : public testing::Test {
     return v.has_effects() && !v.what_else().tags.empty() ? v.what_else().tags[0].value : "";
   }
 
+  // One that knows 10.0.0.1 for one of our own servers.
+  static check_options behind_upstream() {
+    true_client_options client;
+    client.upstreams = *smtp::parse_network_set("10.0.0.1");
+    check_options options;
+    options.client = true_client(std::move(client));
+    return options;
+  }
+
   smtp::testing::fake_resolver dns_;
+  std::string client_ = "192.0.2.7";
   std::string identity_;
+  std::string received_;
 };
 
 TEST_F(DmarcCheck, Refuses) {
@@ -218,6 +230,54 @@ TEST_F(DmarcCheck, WhoIsNotLookedAt) {
   EXPECT_TRUE(dns_.asked().empty());
 }
 
+// Whom SPF leaves alone DMARC does, too: there is nothing that they could pass with.
+TEST_F(DmarcCheck, WhoIsNotLookedAtBehindAnUpstream) {
+  dns_.add_txt("_dmarc.example.com", {"v=DMARC1; p=reject"});
+  client_ = "10.0.0.1";
+  check_options options = behind_upstream();
+  options.exempt = *smtp::parse_network_set("203.0.113.0/24");
+  for (const char* field : {
+           "Received: from pc (home [198.51.100.9]) by up with ESMTPSA id 1; x\r\n",
+           "Received: from pc (home [198.51.100.9]) (Authenticated sender: ann) by up; x\r\n",
+           "Received: from pc (pc [192.168.0.7]) by up with ESMTPS id 1; x\r\n",
+           "Received: from pc (pc [203.0.113.7]) by up with ESMTPS id 1; x\r\n",
+           "Received: by up (Postfix, from userid 33) id 1; x\r\n",
+           "",
+       }) {
+    received_ = field;
+    EXPECT_TRUE(send(options, {}).passes()) << field;
+    EXPECT_TRUE(dns_.asked().empty()) << field;
+  }
+  received_ = "Received: from x (authenticated.evil.test [198.51.100.9]) by up with ESMTP; x\r\n";
+  EXPECT_FALSE(send(options, {}).passes());
+  client_ = "192.168.0.7";
+  EXPECT_TRUE(send(options, {}).passes()) << "an exempt client that comes itself";
+}
+
+// Not the upstream: whom it saw.
+TEST_F(DmarcCheck, TheClientBehindAnUpstreamIsMeant) {
+  dns_.add_txt("_dmarc.example.com", {"v=DMARC1; p=reject; rua=mailto:a@example.com"});
+  client_ = "10.0.0.1";
+  received_ = "Received: from x (y [198.51.100.9]) by up with ESMTP id 1; x\r\n";
+  check_options options = behind_upstream();
+  memory_report_store store;
+  options.reports = &store;
+  options.exempt = *smtp::parse_network_set("10.0.0.1");
+  options.forwarders.push_back({.networks = *smtp::parse_network_set("10.0.0.1")});
+  for (const bool at_hand : {false, true}) {
+    dns_.at_hand(at_hand);
+    EXPECT_FALSE(send(options, {}).passes());
+    EXPECT_TRUE(send(options, spf("example.com")).passes());
+  }
+  options.forwarders[0].networks = *smtp::parse_network_set("198.51.100.9");
+  EXPECT_EQ(tag(send(options, {})), "fail example.com p=reject dis=none trusted_forwarder");
+  const std::chrono::sys_seconds ever(std::chrono::hours(24 * 365 * 1000));
+  const auto due = store.close(ever, std::chrono::seconds(0));
+  ASSERT_EQ(due.size(), 1u);
+  for (const auto& counted : store.closed(due[0])->rows)
+    EXPECT_EQ(counted.row.source.text(), "198.51.100.9");
+}
+
 TEST_F(DmarcCheck, LocalOverrides) {
   dns_.add_txt("_dmarc.example.com", {"v=DMARC1; p=reject"});
   check_options options;
@@ -237,6 +297,27 @@ TEST_F(DmarcCheck, LocalOverrides) {
   EXPECT_FALSE(send({.trust_arc = false}, found).passes());
   found.arc->dmarc_pass = false;
   EXPECT_FALSE(send({}, found).passes());
+}
+
+// A sealer's word about one author is no word about another.
+TEST_F(DmarcCheck, ArcIsGoodForTheAuthorItNames) {
+  dns_.add_txt("_dmarc.victim.example", {"v=DMARC1; p=reject"})
+      .add_txt("_dmarc.evil.test", {"v=DMARC1; p=reject"});
+  check_options options;
+  options.on_odd_from = odd_from::evaluate_each;
+  identifiers found;
+  found.arc = trusted_arc{.sealer = "list.example", .dmarc_pass = true};
+  const char* const both = "ceo@victim.example, a@evil.test";
+  const auto passes = [&](const std::string& from) { return send(options, found, from).passes(); };
+  EXPECT_TRUE(passes("a@evil.test"));
+  EXPECT_FALSE(passes(both)) << "of whom is not told";
+  found.arc->authors = {"evil.test"};
+  EXPECT_TRUE(passes("a@EVIL.test"));
+  EXPECT_FALSE(passes("ceo@victim.example"));
+  EXPECT_EQ(send(options, found, both).reply().text(),
+            "Email rejected per DMARC policy for victim.example");
+  found.arc->authors = {"evil.test", "victim.example"};
+  EXPECT_TRUE(passes(both));
 }
 
 TEST_F(DmarcCheck, CountsForReports) {

@@ -59,6 +59,42 @@ TEST(Destinations, InsideNeedNoPermission) {
             (addresses{"a@example.org", "b@rua.example.org"}));
 }
 
+// RFC 9990 §4: whose they are is said by their Organizational Domains, and not by their names.
+TEST(Destinations, BelowAPublicSuffixDomainAreOthers) {
+  const std::string rua = "mailto:own@psd.test,mailto:x@registrant.psd.test";
+  zone dns = {{"_dmarc.psd.test", {"v=DMARC1; p=none; psd=y"}}};
+  EXPECT_EQ(verified("psd.test", rua, dns), addresses{"own@psd.test"});
+  // Another organization by its own word.
+  EXPECT_EQ(verified("example.org", "mailto:x@sub.example.org",
+                     {{"_dmarc.example.org", {"v=DMARC1; p=none"}},
+                      {"_dmarc.sub.example.org", {"v=DMARC1; p=none; psd=n"}}}),
+            addresses{});
+  // They may agree.
+  dns["psd.test._report._dmarc.registrant.psd.test"] = {"v=DMARC1"};
+  EXPECT_EQ(verified("psd.test", rua, dns), (addresses{"own@psd.test", "x@registrant.psd.test"}));
+  // By the list of suffixes, where the policy is that of a public suffix.
+  const auto suffixes = public_suffix_list::system();
+  ASSERT_TRUE(suffixes);
+  for (const char* domain : {"co.uk", "example.co.uk"}) {
+    const std::string host = "x." + std::string(domain);
+    destinations d(domain, regime::rfc7489, parse_report_uris("mailto:a@" + host),
+                   {.suffixes = &*suffixes});
+    run(d, {{"_dmarc." + std::string(domain), {"v=DMARC1; p=none"}}});
+    EXPECT_EQ(d.verified().empty(), domain == std::string("co.uk")) << domain;
+  }
+}
+
+// What is below costs two walks, whatever its depth.
+TEST(Destinations, OfAnOrganizationAskFewQuestions) {
+  const zone dns = {{"_dmarc.example.org", {"v=DMARC1; p=none"}}};
+  std::string rua;
+  for (const char* name : {"1", "2", "3", "4", "5", "6"})
+    rua += "mailto:x@" + std::string(name) + ".c.d.e.f.g.h.i.j.k.l.example.org,";
+  destinations d("example.org", regime::rfc9989, parse_report_uris(rua));
+  EXPECT_LE(run(d, dns).size(), 5 * 2 * max_tree_walk_queries);
+  EXPECT_EQ(d.verified().size(), 5u);
+}
+
 // Whoever takes failure reports for another says by ruf= to where (RFC 9991 §5).
 TEST(Destinations, OfFailureReportsAreNamedByRuf) {
   const std::string name = "blue.example.com._report._dmarc.red.example.net";

@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
+#include "checks/arc/result.hpp"
 #include "checks/spf/outcome.hpp"
 
 namespace gatepost::checks::dmarc {
@@ -20,6 +24,41 @@ TEST(Gather, TakesSpfOfMailFrom) {
     ASSERT_TRUE(found.spf);
     EXPECT_EQ(found.spf->domain, "example.com");
     EXPECT_EQ(to_string(found.spf->result), spf::to_string(note.outcome.result));
+  }
+}
+
+// RFC 8617 §7.2.1: what the first of the trusted sealers saw, and of whom.
+TEST(Gather, TakesFromArcOfWhomDmarcPassed) {
+  struct {
+    const char* results;
+    bool passed;
+    std::vector<std::string> authors;
+  } const cases[] = {
+      {"mx; dmarc=pass header.from=Evil.TEST.", true, {"evil.test"}},
+      {"mx; dmarc=pass (p=none) header.from=b\xc3\xbc"
+       "cher.test policy.dmarc=none",
+       true,
+       {"xn--bcher-kva.test"}},
+      {"mx; dmarc=pass header.from=a@evil.test", true, {"evil.test"}},
+      {"mx; dmarc=pass", true, {}},
+      {"mx; dmarc=pass header.from=a.test; dmarc=fail header.from=b.test", true, {"a.test"}},
+      {"mx; dmarc=pass header.from=a.test; dmarc=pass header.from=b.test",
+       true,
+       {"a.test", "b.test"}},
+      {"mx; dmarc=fail header.from=a.test; spf=pass", false, {}},
+  };
+  for (const auto& c : cases) {
+    notes transaction;
+    arc::report chain;
+    chain.chain = arc::chain_status::pass;
+    chain.trusted_from = 2;
+    chain.sets = {{1, "stranger.test", "s", "none", "x; dmarc=pass header.from=victim.test"},
+                  {2, "list.test", "s", "pass", c.results}};
+    transaction.emplace<arc::report>(chain);
+    const identifiers found = gather(transaction);
+    ASSERT_TRUE(found.arc) << c.results;
+    EXPECT_EQ(found.arc->dmarc_pass, c.passed) << c.results;
+    EXPECT_EQ(found.arc->authors, c.authors) << c.results;
   }
 }
 
