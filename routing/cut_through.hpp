@@ -50,7 +50,8 @@ struct cut_through_options {
   std::chrono::milliseconds at_most = std::chrono::minutes(4);
 
   // The client side of sessions: limits, and what is used of what is offered. hello_name, starttls
-  // and protocol are set per next hop; a login, where there is one, is for all of them.
+  // and protocol are set per next hop; a login, where there is one, is for all of them,
+  // and wants hop_tls::verify: a password goes to no server whose certificate was not verified.
   smtp::client_options client;
 
   // All outlive the delivery; any may be absent. No TLS context: no TLS.

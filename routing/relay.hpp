@@ -86,7 +86,8 @@ struct relay_options {
   std::chrono::milliseconds trouble_wait = std::chrono::minutes(1);
 
   // The client side of sessions: limits, and what is used of what is offered. hello_name, starttls
-  // and protocol are set per next hop; a login, where there is one, is for all of them.
+  // and protocol are set per next hop; a login, where there is one, is for all of them,
+  // and wants hop_tls::verify: a password goes to no server whose certificate was not verified.
   smtp::client_options client;
 
   // Both outlive the relay. No TLS context: no TLS.

@@ -82,9 +82,13 @@ struct client_options {
   // messages with REQUIRETLS may go there without TLS.
   bool local = false;
 
-  // Log in by these, or fail. Without TLS only where `auth_without_tls` says so.
+  // Log in by these, or fail. A password goes to a server whose certificate was verified, or under
+  // TLS to a local one; anybody in between can pass for another (RFC 4954 §14, RFC 8314). Under TLS
+  // whatever the certificate only where `auth_without_verification` says so, and also without TLS
+  // where `auth_without_tls` does.
   std::optional<credentials> login;
   bool auth_without_tls = false;
+  bool auth_without_verification = false;
 
   chunking_use chunking = chunking_use::when_needed;
   bool prdr = false;  // use PRDR where it is offered
@@ -144,8 +148,8 @@ class client_session {
   GATEPOST_DECL void received(std::string_view octets);
   GATEPOST_DECL void written();
   GATEPOST_DECL void tls_started();
-  // The certificate of the connection's TLS was verified: nothing with REQUIRETLS is sent before
-  // this (RFC 8689 §4.2.1).
+  // The certificate of the connection's TLS was verified: no password, and nothing with REQUIRETLS
+  // (RFC 8689 §4.2.1), is sent before this.
   void tls_verified() { tls_verified_ = true; }
   // The connection is gone or of no more use, for this reason; `detail` goes to failure().
   GATEPOST_DECL void lost(std::error_code why, std::string detail = {});
@@ -236,6 +240,7 @@ class client_session {
   void on_auth(const server_reply& r);
   void on_quit();
   void after_hello();
+  std::string_view why_no_password() const;
   void begin_auth();
   void leave(errc why, client_step s, const server_reply* r, std::string detail = {});
   void fail(std::error_code why, client_step s, const server_reply* r = nullptr,

@@ -41,6 +41,8 @@ Login:
   --user NAME            log in as NAME, by PLAIN or LOGIN
   --password-file FILE   its first line is the password; "-": standard input, on a terminal unseen
   --auth-without-tls     send the password even where there is no TLS
+  --auth-without-verification
+                         send it under TLS even where the certificate is not trusted
 
 A message:
   --from ADDRESS         envelope sender; "<>": the null sender
@@ -281,6 +283,7 @@ constexpr option option_table[] = {
     {"--user", true, keep<&options::user>},
     {"--password-file", true, keep<&options::password_file>},
     {"--auth-without-tls", false, set<&options::auth_without_tls>},
+    {"--auth-without-verification", false, set<&options::auth_without_verification>},
     {"--from", true, take_from},
     {"--to", true, take_to},
     {"--message", true, keep<&options::message_file>, true},

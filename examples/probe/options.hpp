@@ -39,6 +39,7 @@ struct options {
   std::string user;
   std::string password_file;  // "-": standard input
   bool auth_without_tls = false;
+  bool auth_without_verification = false;
 
   std::optional<gatepost::smtp::address> from;
   std::vector<gatepost::smtp::recipient> to;  // empty: nothing is sent

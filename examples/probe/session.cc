@@ -43,6 +43,7 @@ smtp::client_options client_options_of(const options& o, const inputs& in) {
   c.tls_active = o.tls == tls_use::implicit;
   if (!o.user.empty()) c.login = smtp::credentials(o.user, in.password);
   c.auth_without_tls = o.auth_without_tls;
+  c.auth_without_verification = o.auth_without_verification;
   if (o.bdat) c.chunking = smtp::chunking_use::when_offered;
   c.prdr = o.prdr;
   if (!o.pipelining) c.ignored.add(smtp::extension::pipelining);

@@ -332,11 +332,20 @@ GATEPOST_DECL void client_session::on_starttls(const server_reply& r) {
     begin_auth();
 }
 
+// RFC 4954 §14 and RFC 8314 §3: TLS with just anybody keeps no password from whoever is in between.
+// Empty: it may go.
+GATEPOST_DECL std::string_view client_session::why_no_password() const {
+  if (options_.auth_without_tls) return {};
+  if (!tls_) return "no password without TLS";
+  if (tls_verified_ || options_.local || options_.auth_without_verification) return {};
+  return "no password where the certificate is not verified";
+}
+
 GATEPOST_DECL void client_session::begin_auth() {
   phase_ = phase::idle;
   if (!options_.login || logged_in_) return;
-  if (!tls_ && !options_.auth_without_tls)
-    return leave(errc::auth_not_offered, client_step::auth, nullptr, "no password without TLS");
+  if (const std::string_view why = why_no_password(); !why.empty())
+    return leave(errc::auth_not_offered, client_step::auth, nullptr, std::string(why));
   sasl_ = choose_sasl_client(features_.mechanisms, *options_.login);
   if (sasl_ == nullptr) return leave(errc::auth_not_offered, client_step::auth, nullptr);
   phase_ = phase::auth;

@@ -156,7 +156,8 @@ class run {
 
   void check_end() const {
     if (begun_) check_outcome();
-    if (session_.logged_in()) FUZZ_CHECK(options_.login.has_value());
+    // No certificate is verified here.
+    if (session_.logged_in()) FUZZ_CHECK(options_.login.has_value() && options_.auth_without_tls);
     FUZZ_CHECK(session_.features().unknown.size() <= max_feature_names);
   }
 

@@ -40,7 +40,7 @@ client_script greeted_under_tls(std::string_view features, client_options o = {}
 
 TEST(client_session, parameters_where_they_are_offered) {
   client_options o = with_login();
-  o.tls_active = false;
+  o.tls_active = o.auth_without_verification = false;
   client_script s = greeted_under_tls(everything, o);
   transaction t = demanding();
   t.requiretls = true;

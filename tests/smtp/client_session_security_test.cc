@@ -174,6 +174,37 @@ TEST(client_session, no_password_without_tls) {
   EXPECT_EQ(other.check(), "");
 }
 
+// RFC 4954 §14, RFC 8314: who is in between can do TLS, too.
+TEST(client_session, no_password_where_the_certificate_is_not_verified) {
+  client_options o = with_login();
+  o.auth_without_verification = false;
+  client_script s = greeted("AUTH PLAIN", o);
+  s.client("QUIT\r\n").server("221 bye\r\n").fails(errc::auth_not_offered);
+  EXPECT_EQ(s.check(), "");
+  EXPECT_EQ(s.play().failure.detail, "no password where the certificate is not verified");
+
+  const auto logs_in = [](const client_options& options) {
+    client_script allowed = greeted("AUTH PLAIN", options);
+    allowed.client("AUTH PLAIN AHVzZXIAc2VjcmV0\r\n").server("235 ok\r\n");
+    closing(allowed);
+    return allowed.check();
+  };
+  client_options local = o;
+  local.local = true;
+  EXPECT_EQ(logs_in(local), "");
+  // Whoever may send it in plain text may send it under any TLS.
+  client_options plain = o;
+  plain.auth_without_tls = true;
+  EXPECT_EQ(logs_in(plain), "");
+
+  o.tls_active = false;
+  client_script verified = greeted("STARTTLS", o);
+  verified.client("STARTTLS\r\n").server("220 go\r\n").starts_tls();
+  greet(verified, "AUTH PLAIN").client("AUTH PLAIN AHVzZXIAc2VjcmV0\r\n").server("235 ok\r\n");
+  closing(verified);
+  EXPECT_EQ(verified.check(), "");
+}
+
 // --- Hostile servers -----------------------------------------------------------------------------
 
 TEST(client_session, answers_that_fit_no_command) {
