@@ -117,6 +117,16 @@ GATEPOST_DECL bool is_trouble_of_hop(const smtp::recipient_outcome& o) {
   return !o.from_server || o.reply.code() == 421 || o.step < smtp::client_step::rcpt;
 }
 
+GATEPOST_DECL bool is_goodbye(const smtp::transaction_outcome& outcome) {
+  bool said = false;
+  for (const smtp::recipient_outcome& o : outcome.recipients) {
+    if (!o.from_server) continue;
+    if (o.reply.code() != 421 || o.step > smtp::client_step::rcpt) return false;
+    said = true;
+  }
+  return said;
+}
+
 GATEPOST_DECL bool is_one_too_many(const smtp::recipient_outcome& o) {
   if (o.state != smtp::recipient_state::deferred || o.step != smtp::client_step::rcpt) return false;
   // 552 is what RFC 821 had for this; where it means anything else it is no deferral.

@@ -80,8 +80,9 @@ GATEPOST_DECL asio::awaitable<void> relay_engine::deliver_by(message_at_work& w,
       ++counters_.connections;
     }
     const smtp::transaction_outcome outcome = co_await send(w.message, c, open);
-    // A connection that died while it was idle says nothing about the next hop.
-    if (outcome.unanswered && !fresh) continue;
+    // A connection that died while it was idle, or is closed because it was, says nothing about the
+    // next hop.
+    if (!fresh && (outcome.unanswered || is_goodbye(outcome))) continue;
     const attempt_place where(key, c.session->tls() != nullptr);
     more = settle_decided(open, outcome, [&](std::size_t i, const smtp::recipient_outcome& o) {
       settle(w, i, o.state, o.reply, where);

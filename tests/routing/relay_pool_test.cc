@@ -125,6 +125,38 @@ TEST_F(RelayPool, AGoodbyeOfTheHopIsHeardBeforeTheNextMessage) {
   EXPECT_EQ(bench.log.count("delivered"), 2u);
 }
 
+// RFC 5321 §3.8: 421 speaks of this connection.
+TEST_F(RelayPool, AGoodbyeInsteadOfAnAnswerIsNoTroubleEither) {
+  for (const std::string command : {"MAIL", "RCPT"}) {
+    SCOPED_TRACE(command);
+    const int before = hop.connections();
+    const std::size_t notes = bench.log.count();
+    if (!bench.relay) bench.start();
+    hop.answer({});
+    bench.send({"r@b.test"});
+    ASSERT_TRUE(bench.settled(notes + 1));
+    const int used = hop.connections();
+    hop.answer([&](int connection, std::string_view line) -> std::string {
+      return line.starts_with(command) && connection == used ? "421 4.4.2 served enough" : "";
+    });
+    bench.send({"r@b.test"});
+    ASSERT_TRUE(bench.settled(notes + 2));
+    EXPECT_GT(hop.connections(), before);
+    EXPECT_EQ(hop.connections(), used + 1);
+  }
+  EXPECT_EQ(bench.log.count("delivered"), 4u);
+  EXPECT_EQ(bench.log.count("deferred"), 0u);
+}
+
+TEST_F(RelayPool, AGoodbyeOnAFreshConnectionIsAnAttempt) {
+  hop.answer("MAIL", "421 4.4.2 not today");
+  bench.start();
+  bench.send({"r@b.test"});
+  ASSERT_TRUE(bench.settled(1));
+  EXPECT_EQ(hop.connections(), 1);
+  EXPECT_EQ(bench.log.last("r@b.test").reply, "421 4.4.2 not today");
+}
+
 // --- How many at once
 // -----------------------------------------------------------------------------
 
