@@ -54,6 +54,20 @@ inline std::optional<std::chrono::system_clock::time_point> next_attempt(
   return now + std::chrono::duration_cast<std::chrono::milliseconds>(delay);
 }
 
+// The time to look again at a message that could not even be tried, as its next hops are known to
+// be away: its age stands for the attempts that it has not had, and a long queue is not read over
+// and over. Never gives up.
+inline std::chrono::system_clock::time_point next_visit(
+    const retry_options& options, std::chrono::system_clock::time_point received_at,
+    std::chrono::system_clock::time_point now, double random) {
+  using seconds = std::chrono::duration<double>;
+  const seconds age = std::max(now - received_at, std::chrono::system_clock::duration(0));
+  const seconds wait = std::min(seconds(options.longest), std::max(seconds(options.first), age));
+  const seconds spread = wait * (1 + options.jitter * (2 * random - 1));
+  const seconds delay = std::max(seconds(least_retry_wait), spread);
+  return now + std::chrono::duration_cast<std::chrono::milliseconds>(delay);
+}
+
 }  // namespace gatepost::routing
 
 #endif  // GATEPOST_ROUTING_RETRY_HPP

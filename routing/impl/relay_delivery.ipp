@@ -239,6 +239,28 @@ GATEPOST_DECL void relay_engine::put_off(const spool_message& m, spool_recipient
   r.enhanced = {5, 4, 7};  // RFC 3463 §3.5
 }
 
+// All next hops are known to be dead: nobody was asked, and that is no attempt. It neither counts
+// nor ends the message, however old that is: the next one that asks a hop does. Old messages come
+// less often, as they would after attempts.
+GATEPOST_DECL void relay_engine::wait_for_hops(message_at_work& w,
+                                               const std::vector<open_recipient>& open,
+                                               smtp::time_point until, std::string_view hop) {
+  const spool_time now = std::chrono::system_clock::now();
+  const auto left = until - std::chrono::steady_clock::now();
+  const spool_time back = now + std::chrono::ceil<std::chrono::milliseconds>(left);
+  const double random = jitter_of(w.message.id, 0);
+  const spool_time again = next_visit(options.retry, w.message.received_at, now, random);
+  w.changed = true;
+  for (const open_recipient& o : open) {
+    spool_recipient& r = w.message.recipients[o.index];
+    r.next_attempt = std::max(back, again);
+    r.enhanced = o.last.reply.enhanced();
+    r.last_reply = o.last.reply.to_string();
+    ++counters_.deferred;
+    report(w.message, r, "deferred", {hop, false});
+  }
+}
+
 GATEPOST_DECL void relay_engine::report(const spool_message& m, const spool_recipient& r,
                                         std::string_view result, const attempt_place& where) const {
   smtp::delivery_event event;

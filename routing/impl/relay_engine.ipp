@@ -195,7 +195,7 @@ GATEPOST_DECL void relay_engine::abandon() {
 
 GATEPOST_DECL void relay_engine::flush() {
   const spool_time now = std::chrono::system_clock::now();
-  for (auto& [key, hop] : hops_) hop.dead_until = {};
+  for (auto& [key, hop] : hops_) hop.dead_until = hop.crowded_until = {};
   guarded([&] {
     std::vector<std::string> ids;
     ids.reserve(waiting_.size());
@@ -318,7 +318,12 @@ GATEPOST_DECL void relay_engine::arm() {
                       std::chrono::milliseconds(0), longest);
     needed = true;
   }
+  const auto now = std::chrono::steady_clock::now();
   for (const auto& [key, hop] : hops_) {
+    if (!hop.parked.empty() && hop.crowded_until > now) {  // then it has its places again
+      wait = std::min(wait, std::chrono::ceil<std::chrono::milliseconds>(hop.crowded_until - now));
+      needed = true;
+    }
     if (hop.idle.empty()) continue;
     wait = std::min(wait, std::max(options.idle_connection / 2, std::chrono::milliseconds(10)));
     needed = true;

@@ -274,6 +274,8 @@ TEST_F(RelayHops, ADeadHopIsLeftAloneUntilFlush) {
   ASSERT_TRUE(bench.settled(2));
   EXPECT_EQ(hop.connections(), 0);
   EXPECT_THAT(bench.log.last("2@b.test").reply, HasSubstr("Connection refused"));
+  EXPECT_EQ(bench.log.last("1@b.test").attempt, 1u);
+  EXPECT_EQ(bench.log.last("2@b.test").attempt, 0u);  // nobody was asked
   bench.relay->flush();
   ASSERT_TRUE(bench.settled(4));
   EXPECT_THAT(hop.messages(), SizeIs(2));
@@ -290,6 +292,27 @@ TEST_F(RelayHops, ADeadHopIsTriedAgainWhenItsTimeIsOver) {
   bench.send({"2@b.test"});
   ASSERT_TRUE(bench.settled(2));
   EXPECT_EQ(bench.log.last("2@b.test").result, "delivered");
+}
+
+// Only an attempt that has asked somebody ends a message.
+TEST_F(RelayHops, WhoeverCouldNotBeTriedIsNotGivenUp) {
+  hop.go_away();
+  bench.options.retry.give_up = std::chrono::seconds(0);
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  bench.send({"1@b.test"});
+  ASSERT_TRUE(bench.settled(1));
+  EXPECT_EQ(bench.log.last("1@b.test").result, "failed");
+  const std::string id = bench.send({"2@b.test"});
+  ASSERT_TRUE(bench.settled(2));
+  const spool_message m = bench.kept(id);
+  EXPECT_EQ(bench.log.last("2@b.test").result, "deferred");
+  EXPECT_EQ(m.recipients.at(0).state, recipient_state::pending);
+  EXPECT_EQ(m.recipients.at(0).attempts, 0u);
+  EXPECT_GT(m.recipients.at(0).next_attempt, m.received_at + std::chrono::minutes(59));
+  bench.relay->flush();  // the hop is asked
+  ASSERT_TRUE(bench.settled(3));
+  EXPECT_EQ(bench.log.last("2@b.test").result, "failed");
 }
 
 TEST_F(RelayHops, AnotherHopDoesNotSufferFromADeadOne) {

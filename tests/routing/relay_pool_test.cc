@@ -202,6 +202,51 @@ TEST_F(RelayPool, WhoWaitedLongestIsNext) {
   EXPECT_THAT(order, ElementsAre(ids[1], ids[2], ids[3], ids[4]));
 }
 
+// --- Hops that limit connections
+// ------------------------------------------------------------------
+
+TEST_F(RelayPool, AHopThatTurnsConnectionsAwayIsNotDead) {
+  hop.answer([&](int, std::string_view line) -> std::string {
+    return line.empty() && hop.open_connections() > 5 ? "421 4.7.0 too many connections" : "";
+  });
+  bench.start();
+  for (int i = 0; i < 60; ++i) bench.send({"r@b.test"});
+  ASSERT_TRUE(run_until(bench.io, [&] { return bench.log.count("delivered") == 60; }));
+  EXPECT_EQ(bench.log.count(), 60u);  // not one was put off
+  EXPECT_LE(hop.connections(), 20);   // and it was not asked over and over
+  ASSERT_TRUE(bench.settled(60));
+  EXPECT_EQ(bench.relay->stats().queued, 0u);
+}
+
+TEST_F(RelayPool, ItHasItsPlacesAgainAfterAWhile) {
+  bench.options.dead_hop = 0ms;  // a second, then
+  hop.answer([](int connection, std::string_view line) -> std::string {
+    if (line.starts_with("MAIL") && connection == 1) return std::string(wire_hop::silent);
+    return line.empty() && connection == 2 ? "421 4.7.0 too many connections" : "";
+  });
+  bench.start();
+  bench.send({"1@b.test"});
+  ASSERT_TRUE(run_until(bench.io, [&] { return hop.count("MAIL") == 1; }));
+  bench.send({"2@b.test"});
+  ASSERT_TRUE(run_until(bench.io, [&] { return bench.log.count("delivered") == 1; }));
+  EXPECT_EQ(hop.connections(), 3);
+  EXPECT_EQ(bench.log.last("2@b.test").attempt, 1u);
+  EXPECT_EQ(bench.log.count("deferred"), 0u);
+}
+
+TEST_F(RelayPool, WithNothingElseAtWorkItIsDead) {
+  bench.options.dead_hop = 1h;
+  hop.answer("", "421 4.7.0 too many connections");
+  bench.start();
+  bench.send({"1@b.test"});
+  ASSERT_TRUE(bench.settled(1));
+  bench.send({"2@b.test"});
+  ASSERT_TRUE(bench.settled(2));
+  EXPECT_EQ(hop.connections(), 1);
+  EXPECT_EQ(bench.log.last("1@b.test").attempt, 1u);
+  EXPECT_EQ(bench.log.last("2@b.test").attempt, 0u);
+}
+
 // The first destination goes its way while the second one has no place.
 TEST_F(RelayPool, PartOfAMessageMayWaitForAPlace) {
   hop.answer([](int connection, std::string_view line) -> std::string {

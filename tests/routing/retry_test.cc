@@ -88,6 +88,21 @@ TEST(Retry, HugeNumbersAreNoTrouble) {
   EXPECT_GE(wait_after(most, middle, options), 1s);  // 0 times infinity
 }
 
+// --- Messages that could not be tried
+// -------------------------------------------------------------
+
+TEST(Retry, WhoCouldNotBeTriedWaitsByItsAgeAndIsNeverGivenUp) {
+  const retry_options options;
+  const auto wait = [&](std::chrono::system_clock::duration age, double random = middle) {
+    return next_visit(options, t0 - age, t0, random) - t0;
+  };
+  EXPECT_EQ(wait(0s), 5min);
+  EXPECT_EQ(wait(-1h), 5min);  // the clock was set back
+  EXPECT_EQ(wait(35min), 35min);
+  EXPECT_EQ(wait(24h * 400), 4h);
+  EXPECT_EQ(wait(0s, 0), 4min);
+}
+
 // All waits of a message that fails every time, from its arrival to the end.
 TEST(Retry, AWholeLifeEndsAtTheGiveUpTime) {
   const retry_options options;
