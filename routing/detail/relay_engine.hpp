@@ -167,6 +167,9 @@ inline constexpr smtp::fixed_reply not_now{
 
 }  // namespace etrn_replies
 
+// After a message could not be read from the spool, until it is tried again.
+inline constexpr std::chrono::minutes load_wait{1};
+
 // Where an attempt was made, for logs.
 struct attempt_place {
   attempt_place(std::string_view hop, bool tls) : hop(hop), tls(tls) {}
@@ -227,6 +230,8 @@ class relay_engine final : public std::enable_shared_from_this<relay_engine> {
   void schedule(std::string id, spool_time when);
   void forget(const std::string& id);
   void unschedule(const std::string& id);
+  spool_time horizon(spool_time now) const;
+  void mind_clock(spool_time now);
   void pump();
   void pump_soon();
   void begin_delivery();

@@ -59,7 +59,7 @@ GATEPOST_DECL void relay_engine::cannot_load(const std::string& id, smtp::errc w
   trouble("spool", "cannot read message " + id + ": " + make_error_code(why).message());
   // What is damaged stays so; what could not be read may be readable later.
   if (why == smtp::errc::spool_corrupt) return;
-  again_.try_emplace(id, std::chrono::system_clock::now() + std::chrono::minutes(1));
+  again_.try_emplace(id, std::chrono::system_clock::now() + load_wait);
 }
 
 // By where they go; recipients of one destination share a transaction.
@@ -69,9 +69,11 @@ GATEPOST_DECL asio::awaitable<std::vector<delivery_group>> relay_engine::group_r
   std::vector<delivery_group> groups;
   std::map<std::string, std::size_t> by_text;  // not hashed: recipients are chosen by strangers
   const spool_time now = std::chrono::system_clock::now();
+  const spool_time last = horizon(now);
   for (std::size_t i = 0; i < m.recipients.size(); ++i) {
     const spool_recipient& r = m.recipients[i];
-    if (r.state != recipient_state::pending || (!w.forced && r.next_attempt > now)) continue;
+    const bool waits = r.next_attempt > now && r.next_attempt <= last;
+    if (r.state != recipient_state::pending || (waits && !w.forced)) continue;
     const route where = co_await destination_of(m, r);
     const auto [place, fresh] = by_text.try_emplace(to_string(where), groups.size());
     if (fresh) groups.emplace_back(where);

@@ -56,6 +56,39 @@ TEST(Retry, TheLastAttemptIsMadeWhenTheTimeIsUpAndThenWeGiveUp) {
   EXPECT_EQ(next_attempt(options, 30, t0, end - 1ms, middle), end);
 }
 
+// The clock was set forward, by a year: that is no reason to lose all mail.
+TEST(Retry, TimeAloneGivesNothingUp) {
+  const retry_options options;
+  const time_point old = t0 - 24h * 365;
+  EXPECT_EQ(next_attempt(options, 1, old, t0, middle), t0 + 5min);
+  EXPECT_EQ(next_attempt(options, least_attempts - 1, old, t0, middle), t0 + 10min);
+  EXPECT_EQ(next_attempt(options, least_attempts, old, t0, middle), std::nullopt);
+  retry_options brief;
+  brief.give_up = 1min;
+  EXPECT_EQ(next_attempt(brief, 1, old, t0, middle), t0 + 1min);
+}
+
+// The clock was set back.
+TEST(Retry, AMessageFromTheFutureIsNew) {
+  const retry_options options;
+  EXPECT_EQ(next_attempt(options, 1, t0 + 24h * 365, t0, middle), t0 + 5min);
+  retry_options brief;
+  brief.give_up = 1min;
+  EXPECT_EQ(next_attempt(brief, 9, t0 + 24h * 365, t0, middle), t0 + 1min);
+}
+
+TEST(Retry, NoWaitIsLongerThanTheLongest) {
+  retry_options options;
+  EXPECT_EQ(longest_retry_wait(options), 288min);
+  EXPECT_LE(wait_after(100, 0.9999), longest_retry_wait(options));
+  options.jitter = -7;
+  EXPECT_EQ(longest_retry_wait(options), 32h);
+  options.longest = 0s;
+  EXPECT_EQ(longest_retry_wait(options), 1s);
+  options.longest = std::chrono::seconds::max();
+  EXPECT_EQ(longest_retry_wait(options), 24h * 3650);
+}
+
 TEST(Retry, WithoutTimeThereIsNoSecondAttempt) {
   retry_options options;
   options.give_up = 0s;
