@@ -100,6 +100,8 @@ GATEPOST_DECL smtp::recipient_outcome unreachable(std::string why) {
   smtp::recipient_outcome o;
   o.state = smtp::recipient_state::deferred;
   o.step = smtp::client_step::connect;
+  why.resize(smtp::cut_text(why, smtp::recipient_outcome::max_text).size());
+  why.shrink_to_fit();
   o.reply = smtp::reply(451, {4, 4, 1}, std::move(why));  // RFC 3463 §3.5: no answer from host
   return o;
 }

@@ -202,6 +202,14 @@ GATEPOST_DECL double relay_engine::jitter_of(std::string_view id, std::uint32_t 
   return static_cast<double>((bits ^ bits >> 29) >> 11) / 9007199254740992.0;  // 2^53
 }
 
+// What is kept of a reply: a hop that says much about each recipient must not fill the spool.
+inline std::string words_of(const smtp::reply& said) {
+  std::string words = said.to_string();
+  words.resize(smtp::cut_text(words, max_kept_reply).size());
+  words.shrink_to_fit();
+  return words;
+}
+
 GATEPOST_DECL void relay_engine::settle(message_at_work& w, std::size_t index,
                                         smtp::recipient_state state, const smtp::reply& said,
                                         const attempt_place& where) {
@@ -214,7 +222,7 @@ GATEPOST_DECL void relay_engine::settle(message_at_work& w, std::size_t index,
   }
   ++r.attempts;
   r.enhanced = said.enhanced();
-  r.last_reply = said.to_string();
+  r.last_reply = words_of(said);
   if (state == smtp::recipient_state::delivered) {
     report(w.message, r, where.hop == "discard" ? "discarded" : "delivered", where);
     return;
@@ -257,7 +265,7 @@ GATEPOST_DECL void relay_engine::wait_for_hops(message_at_work& w,
     spool_recipient& r = w.message.recipients[o.index];
     r.next_attempt = std::max(back, again);
     r.enhanced = o.last.reply.enhanced();
-    r.last_reply = o.last.reply.to_string();
+    r.last_reply = words_of(o.last.reply);
     ++counters_.deferred;
     report(w.message, r, "deferred", {hop, false});
   }

@@ -61,7 +61,7 @@ GATEPOST_DECL bool relay_engine::mark_dead(const std::string& key, const std::st
     return false;
   }
   hop.dead_until = now + options.dead_hop;
-  hop.dead_because = why;
+  hop.dead_because = smtp::cut_text(why, smtp::recipient_outcome::max_text);
   return true;
 }
 

@@ -171,6 +171,30 @@ TEST_F(RelayHops, TriesAgainByItself) {
   EXPECT_EQ(bench.log.last("r@b.test").result, "delivered");
 }
 
+// A hostile hop must fill neither memory nor spool: its words are for each recipient.
+TEST_F(RelayHops, OfALongReplyOnlyTheBeginningIsKept) {
+  std::string line(2000, 'x');
+  std::string reply;
+  for (int i = 0; i < 20; ++i) reply += "450-4.2.1 " + line + "\r\n";
+  reply += "450 4.2.1 end";
+  hop.answer([&](int, std::string_view said) -> std::string {
+    return said.starts_with("RCPT") ? reply : "";
+  });
+  bench.routes.add("b.test", hop.hop());
+  bench.routes.add("c.test", second.hop());
+  second.answer("", reply);  // the greeting, and so all
+  bench.start();
+  const std::string id = bench.send({"1@b.test", "2@b.test", "3@c.test", "4@c.test"});
+  ASSERT_TRUE(bench.settled(4));
+  for (const spool_recipient& r : bench.kept(id).recipients) {
+    EXPECT_THAT(r.last_reply, StartsWith("45"));
+    EXPECT_EQ(r.last_reply.size(), max_kept_reply);
+  }
+  bench.send({"5@c.test"});  // of a dead hop
+  ASSERT_TRUE(bench.settled(5));
+  EXPECT_EQ(bench.log.last("5@c.test").reply.size(), max_kept_reply);
+}
+
 // --- Several next hops
 // ----------------------------------------------------------------------------
 
