@@ -74,7 +74,9 @@ struct relay_options {
   std::size_t messages_per_connection = 100;
 
   // A next hop that could not be reached is left alone this long: its messages do not each wait for
-  // the connection to time out. Postfix: 300 s (minimal_backoff_time).
+  // the connection to time out, and that is no attempt. One that turns a connection away while it
+  // serves others of ours gets no more than these for as long. Postfix: 300 s
+  // (minimal_backoff_time).
   std::chrono::milliseconds dead_hop = std::chrono::minutes(1);
 
   // How many waiting messages are looked at for one ETRN; each is read from the spool. They are

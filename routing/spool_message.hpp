@@ -31,6 +31,10 @@ enum class recipient_state : std::uint8_t {
   held,       // nothing happens until somebody releases it
 };
 
+// Octets of spool_recipient::last_reply that a relay keeps. RFC 5321 §4.5.3.1.5: a reply line has
+// no more.
+inline constexpr std::size_t max_kept_reply = 512;
+
 struct spool_recipient {
   spool_recipient() = default;
 

@@ -69,7 +69,7 @@ struct delivery_event {
   std::string_view next_hop;
   std::string_view result;  // "delivered", "deferred", "failed", "held", "discarded"
   std::string_view reply;   // the next hop's, or what went wrong
-  unsigned attempt = 0;
+  unsigned attempt = 0;     // 0: there was none, as all next hops are known to be away
   bool tls = false;
   std::chrono::nanoseconds duration{0};
 };

@@ -83,6 +83,9 @@ class reply {
   std::string owned_;
 };
 
+// As much of `text` as fits into `room`, without half a UTF-8 sequence at its end.
+GATEPOST_DECL std::string_view cut_text(std::string_view text, std::size_t room);
+
 // Appends the wire form of a named reply, without a temporary.
 GATEPOST_DECL void append_reply(std::string& out, const fixed_reply& r, bool with_enhanced = true,
                                 std::string_view id = {});

@@ -45,8 +45,9 @@ class server_reply {
   bool temporary() const { return code_ >= 400 && code_ < 500; }
   bool permanent() const { return code_ >= 500; }
 
-  // As a value to keep: without the enhanced code in the text.
-  GATEPOST_DECL reply to_reply() const;
+  // As a value to keep: without the enhanced code in the text, of which there are at most `room`
+  // octets.
+  GATEPOST_DECL reply to_reply(std::size_t room = std::string_view::npos) const;
 
  private:
   friend class reply_reader;

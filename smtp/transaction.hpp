@@ -77,6 +77,11 @@ GATEPOST_DECL std::string_view to_string(recipient_state s);
 struct recipient_outcome {
   recipient_outcome() = default;
 
+  // Octets of the text of `reply`: what is behind that is cut off. A server may say 64 KiB
+  // (reply_limits) about each of a thousand recipients, and we must not have to keep it all. People
+  // are told why in a line or two.
+  static constexpr std::size_t max_text = 1024;
+
   recipient_state state = recipient_state::untried;
   client_step step = client_step::prepare;  // where it was decided
   bool from_server = false;                 // `reply` is the server's own

@@ -141,6 +141,10 @@ GATEPOST_DECL bool lacks_what_is_needed(const smtp::recipient_outcome& o);
 // better. Not where the message may have arrived.
 GATEPOST_DECL bool is_trouble_of_hop(const smtp::recipient_outcome& o);
 
+// Whether the hop has only said that it closes this connection (RFC 5321 §3.8), before it decided
+// about anybody. On a connection that had been idle that is no word about the hop.
+GATEPOST_DECL bool is_goodbye(const smtp::transaction_outcome& outcome);
+
 // Whether the hop takes no more recipients in this transaction, and will take this one in another
 // (RFC 5321 §4.5.3.1.10).
 GATEPOST_DECL bool is_one_too_many(const smtp::recipient_outcome& o);

@@ -11,6 +11,7 @@
 #ifndef GATEPOST_ROUTING_DETAIL_RELAY_ENGINE_HPP
 #define GATEPOST_ROUTING_DETAIL_RELAY_ENGINE_HPP
 
+#include <algorithm>
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/thread_pool.hpp>
@@ -51,11 +52,32 @@ struct hop_connection {
 
 // What is known of a next hop.
 struct hop_state {
-  std::size_t in_use = 0;
+  std::size_t in_use = 0;   // places taken
+  std::size_t talking = 0;  // of these, with a connection
   std::vector<hop_connection> idle;
   std::set<std::string> parked;  // messages that wait for a place; by id, and so the oldest first
   smtp::time_point dead_until{};
   std::string dead_because;
+  // It has turned a connection away while it served this many: it has no more places until then.
+  std::size_t crowd = 0;
+  smtp::time_point crowded_until{};
+
+  bool dead() const { return dead_until > std::chrono::steady_clock::now(); }
+  std::size_t places(std::size_t most) const {
+    return crowded_until > std::chrono::steady_clock::now() ? std::min(most, crowd) : most;
+  }
+};
+
+// A delivery has a connection to the hop, as long as this lives.
+class hop_talk {
+ public:
+  explicit hop_talk(hop_state& hop) : hop_(hop) { ++hop_.talking; }
+  hop_talk(const hop_talk&) = delete;
+  hop_talk& operator=(const hop_talk&) = delete;
+  ~hop_talk() { --hop_.talking; }
+
+ private:
+  hop_state& hop_;
 };
 
 // One of the places at a next hop, or none: then all were taken.
@@ -145,6 +167,9 @@ inline constexpr smtp::fixed_reply not_now{
 
 }  // namespace etrn_replies
 
+// After a message could not be read from the spool, until it is tried again.
+inline constexpr std::chrono::minutes load_wait{1};
+
 // Where an attempt was made, for logs.
 struct attempt_place {
   attempt_place(std::string_view hop, bool tls) : hop(hop), tls(tls) {}
@@ -205,6 +230,8 @@ class relay_engine final : public std::enable_shared_from_this<relay_engine> {
   void schedule(std::string id, spool_time when);
   void forget(const std::string& id);
   void unschedule(const std::string& id);
+  spool_time horizon(spool_time now) const;
+  void mind_clock(spool_time now);
   void pump();
   void pump_soon();
   void begin_delivery();
@@ -241,6 +268,8 @@ class relay_engine final : public std::enable_shared_from_this<relay_engine> {
   void settle(message_at_work& w, std::size_t index, smtp::recipient_state state,
               const smtp::reply& said, const attempt_place& where);
   void put_off(const spool_message& m, spool_recipient& r);
+  void wait_for_hops(message_at_work& w, const std::vector<open_recipient>& open,
+                     smtp::time_point until, std::string_view hop);
   void report(const spool_message& m, const spool_recipient& r, std::string_view result,
               const attempt_place& where) const;
   asio::awaitable<void> save(message_at_work& w);
@@ -250,8 +279,9 @@ class relay_engine final : public std::enable_shared_from_this<relay_engine> {
   // --- Next hops (relay_hops.ipp) ---
   asio::awaitable<void> deliver_to_hops(message_at_work& w, const delivery_group& group);
   void park(message_at_work& w, const std::string& key);
-  asio::awaitable<void> deliver_by(message_at_work& w, std::vector<open_recipient>& open,
-                                   const next_hop& hop, const std::string& key);
+  enum class hop_visit : std::uint8_t { made, crowded };
+  asio::awaitable<hop_visit> deliver_by(message_at_work& w, std::vector<open_recipient>& open,
+                                        const next_hop& hop, const std::string& key);
   asio::awaitable<smtp::transaction_outcome> send(const spool_message& m, hop_connection& c,
                                                   const std::vector<open_recipient>& to);
   smtp::transaction transaction_for(const spool_message& m, const std::vector<open_recipient>& to,
@@ -261,7 +291,7 @@ class relay_engine final : public std::enable_shared_from_this<relay_engine> {
   hop_connection take_idle(const std::string& key);
   void give_back(const std::string& key, hop_connection c);
   void part_with(std::unique_ptr<smtp::client_connection> session);
-  void mark_dead(const std::string& key, const std::string& why);
+  bool mark_dead(const std::string& key, const std::string& why);
   void unpark();
   void close_idle(bool all);
 

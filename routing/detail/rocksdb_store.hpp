@@ -130,16 +130,21 @@ class rocksdb_store {
     return db_ ? db_->Get({}, slice_of(key), &value) : closed();
   }
 
-  // The records from `from` on whose keys begin with `prefix`, at most `most`.
+  // The records from `from` on whose keys begin with `prefix`: at most `most`, and none more once
+  // there are so many octets of them. None: there are no more.
+  static constexpr std::size_t scan_octets = 4u << 20;
   rocksdb::Status scan(std::string_view from, std::string_view prefix, std::size_t most,
                        std::vector<record>& found) const {
     const std::shared_lock lock(mutex_);
     if (!db_) return closed();
     const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator({}));
-    for (it->Seek(slice_of(from)); it->Valid() && found.size() < most; it->Next()) {
+    std::size_t octets = 0;
+    for (it->Seek(slice_of(from)); it->Valid() && found.size() < most && octets < scan_octets;
+         it->Next()) {
       const std::string_view key = it->key().ToStringView();
       if (!key.starts_with(prefix)) break;
       found.emplace_back(key, it->value().ToStringView());
+      octets += found.back().value.size();
     }
     return it->status();
   }

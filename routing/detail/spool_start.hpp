@@ -156,7 +156,7 @@ inline std::string spool_engine::count_messages() {
       ids_.seen(std::string_view(r.key).substr(1));
     }
     if (!found.empty()) from = found.back().key + '\0';
-  } while (found.size() == page);
+  } while (!found.empty());
   return {};
 }
 

@@ -106,6 +106,8 @@ GATEPOST_DECL smtp::recipient_outcome unreachable(std::string why) {
   smtp::recipient_outcome o;
   o.state = smtp::recipient_state::deferred;
   o.step = smtp::client_step::connect;
+  why.resize(smtp::cut_text(why, smtp::recipient_outcome::max_text).size());
+  why.shrink_to_fit();
   o.reply = smtp::reply(451, {4, 4, 1}, std::move(why));  // RFC 3463 §3.5: no answer from host
   return o;
 }
@@ -126,6 +128,16 @@ GATEPOST_DECL bool is_trouble_of_hop(const smtp::recipient_outcome& o) {
   if (o.state != smtp::recipient_state::deferred || o.in_doubt) return false;
   // 421 at any command, and a 4xx before there was a recipient, are about the hop itself.
   return !o.from_server || o.reply.code() == 421 || o.step < smtp::client_step::rcpt;
+}
+
+GATEPOST_DECL bool is_goodbye(const smtp::transaction_outcome& outcome) {
+  bool said = false;
+  for (const smtp::recipient_outcome& o : outcome.recipients) {
+    if (!o.from_server) continue;
+    if (o.reply.code() != 421 || o.step > smtp::client_step::rcpt) return false;
+    said = true;
+  }
+  return said;
 }
 
 GATEPOST_DECL bool is_one_too_many(const smtp::recipient_outcome& o) {

@@ -59,7 +59,7 @@ GATEPOST_DECL void relay_engine::cannot_load(const std::string& id, smtp::errc w
   trouble("spool", "cannot read message " + id + ": " + make_error_code(why).message());
   // What is damaged stays so; what could not be read may be readable later.
   if (why == smtp::errc::spool_corrupt) return;
-  again_.try_emplace(id, std::chrono::system_clock::now() + std::chrono::minutes(1));
+  again_.try_emplace(id, std::chrono::system_clock::now() + load_wait);
 }
 
 // By where they go; recipients of one destination share a transaction.
@@ -69,9 +69,11 @@ GATEPOST_DECL asio::awaitable<std::vector<delivery_group>> relay_engine::group_r
   std::vector<delivery_group> groups;
   std::map<std::string, std::size_t> by_text;  // not hashed: recipients are chosen by strangers
   const spool_time now = std::chrono::system_clock::now();
+  const spool_time last = horizon(now);
   for (std::size_t i = 0; i < m.recipients.size(); ++i) {
     const spool_recipient& r = m.recipients[i];
-    if (r.state != recipient_state::pending || (!w.forced && r.next_attempt > now)) continue;
+    const bool waits = r.next_attempt > now && r.next_attempt <= last;
+    if (r.state != recipient_state::pending || (waits && !w.forced)) continue;
     const route where = co_await destination_of(m, r);
     const auto [place, fresh] = by_text.try_emplace(to_string(where), groups.size());
     if (fresh) groups.emplace_back(where);
@@ -200,6 +202,14 @@ GATEPOST_DECL double relay_engine::jitter_of(std::string_view id, std::uint32_t 
   return static_cast<double>((bits ^ bits >> 29) >> 11) / 9007199254740992.0;  // 2^53
 }
 
+// What is kept of a reply: a hop that says much about each recipient must not fill the spool.
+inline std::string words_of(const smtp::reply& said) {
+  std::string words = said.to_string();
+  words.resize(smtp::cut_text(words, max_kept_reply).size());
+  words.shrink_to_fit();
+  return words;
+}
+
 GATEPOST_DECL void relay_engine::settle(message_at_work& w, std::size_t index,
                                         smtp::recipient_state state, const smtp::reply& said,
                                         const attempt_place& where) {
@@ -212,7 +222,7 @@ GATEPOST_DECL void relay_engine::settle(message_at_work& w, std::size_t index,
   }
   ++r.attempts;
   r.enhanced = said.enhanced();
-  r.last_reply = said.to_string();
+  r.last_reply = words_of(said);
   if (state == smtp::recipient_state::delivered) {
     report(w.message, r, where.hop == "discard" ? "discarded" : "delivered", where);
     return;
@@ -237,6 +247,28 @@ GATEPOST_DECL void relay_engine::put_off(const spool_message& m, spool_recipient
   r.state = recipient_state::failed;
   r.last_reply = "Delivery time expired; the last attempt said: " + r.last_reply;
   r.enhanced = {5, 4, 7};  // RFC 3463 §3.5
+}
+
+// All next hops are known to be dead: nobody was asked, and that is no attempt. It neither counts
+// nor ends the message, however old that is: the next one that asks a hop does. Old messages come
+// less often, as they would after attempts.
+GATEPOST_DECL void relay_engine::wait_for_hops(message_at_work& w,
+                                               const std::vector<open_recipient>& open,
+                                               smtp::time_point until, std::string_view hop) {
+  const spool_time now = std::chrono::system_clock::now();
+  const auto left = until - std::chrono::steady_clock::now();
+  const spool_time back = now + std::chrono::ceil<std::chrono::milliseconds>(left);
+  const double random = jitter_of(w.message.id, 0);
+  const spool_time again = next_visit(options.retry, w.message.received_at, now, random);
+  w.changed = true;
+  for (const open_recipient& o : open) {
+    spool_recipient& r = w.message.recipients[o.index];
+    r.next_attempt = std::max(back, again);
+    r.enhanced = o.last.reply.enhanced();
+    r.last_reply = words_of(o.last.reply);
+    ++counters_.deferred;
+    report(w.message, r, "deferred", {hop, false});
+  }
 }
 
 GATEPOST_DECL void relay_engine::report(const spool_message& m, const spool_recipient& r,

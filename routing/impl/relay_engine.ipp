@@ -195,7 +195,7 @@ GATEPOST_DECL void relay_engine::abandon() {
 
 GATEPOST_DECL void relay_engine::flush() {
   const spool_time now = std::chrono::system_clock::now();
-  for (auto& [key, hop] : hops_) hop.dead_until = {};
+  for (auto& [key, hop] : hops_) hop.dead_until = hop.crowded_until = {};
   guarded([&] {
     std::vector<std::string> ids;
     ids.reserve(waiting_.size());
@@ -210,8 +210,23 @@ GATEPOST_DECL void relay_engine::flush() {
 
 // --- The schedule --------------------------------------------------------------------------------
 
+// Nothing is ever to wait longer. What is has been put off by a clock that was wrong, and is due.
+GATEPOST_DECL spool_time relay_engine::horizon(spool_time now) const {
+  return now + std::max({longest_retry_wait(options.retry), options.dead_hop, options.trouble_wait,
+                         std::chrono::milliseconds(load_wait)});
+}
+
+// Where the system's clock has been set back meanwhile.
+GATEPOST_DECL void relay_engine::mind_clock(spool_time now) {
+  const spool_time last = horizon(now);
+  while (!waiting_.empty() && waiting_.rbegin()->first > last)
+    schedule(waiting_.rbegin()->second, now);
+}
+
 // Where this throws, everything is as it was.
 GATEPOST_DECL void relay_engine::schedule(std::string id, spool_time when) {
+  const spool_time now = std::chrono::system_clock::now();
+  if (when > horizon(now)) when = now;
   if (active_.contains(id)) {
     again_[id] = when;
     return;
@@ -253,6 +268,7 @@ GATEPOST_DECL void relay_engine::pump() {
   guarded([&] {
     unpark();
     const spool_time now = std::chrono::system_clock::now();
+    mind_clock(now);
     while (!stopping_ && active_.size() < options.deliveries && !waiting_.empty() &&
            waiting_.begin()->first <= now)
       begin_delivery();
@@ -318,7 +334,12 @@ GATEPOST_DECL void relay_engine::arm() {
                       std::chrono::milliseconds(0), longest);
     needed = true;
   }
+  const auto now = std::chrono::steady_clock::now();
   for (const auto& [key, hop] : hops_) {
+    if (!hop.parked.empty() && hop.crowded_until > now) {  // then it has its places again
+      wait = std::min(wait, std::chrono::ceil<std::chrono::milliseconds>(hop.crowded_until - now));
+      needed = true;
+    }
     if (hop.idle.empty()) continue;
     wait = std::min(wait, std::max(options.idle_connection / 2, std::chrono::milliseconds(10)));
     needed = true;

@@ -28,28 +28,35 @@ GATEPOST_DECL asio::awaitable<void> relay_engine::deliver_to_hops(message_at_wor
   std::vector<open_recipient> open;
   for (const std::size_t i : group.recipients) open.emplace_back(i, unreachable("no next hop"));
   std::string last;
+  bool asked = group.where.hops().empty();
+  bool crowded = false;
+  smtp::time_point back = smtp::time_point::max();  // of the first of those that are dead
   for (const next_hop& listed : group.where.hops()) {
     const next_hop hop = hop_for(w.message.requiretls, listed);
     last = name_of(hop);
     hop_state& state = hops_[last];
-    if (state.dead_until > std::chrono::steady_clock::now()) {
+    if (state.dead()) {
       say_of_all(open, unreachable(state.dead_because));
+      back = std::min(back, state.dead_until);
       continue;
     }
+    asked = true;
     {
-      const hop_place place(state, options.deliveries_per_hop);
+      const hop_place place(state, state.places(options.deliveries_per_hop));
       if (!place) {
         park(w, last);
         co_return;
       }
-      co_await deliver_by(w, open, hop, last);
+      crowded = co_await deliver_by(w, open, hop, last) == hop_visit::crowded;
+      if (crowded) park(w, last);
       // Before the next one gets the place: a crash makes no more messages come again than places.
       if (w.delivered) co_await save(w);
     }
     pump_soon();  // there is a place for somebody
     // What we broke off ourselves was no attempt: the next start tries again at once.
-    if (open.empty() || stopping_) co_return;
+    if (open.empty() || crowded || stopping_) co_return;
   }
+  if (!asked) co_return wait_for_hops(w, open, back, last);
   const attempt_place where(last, false);
   for (const open_recipient& r : open) settle(w, r.index, r.last.state, r.last.reply, where);
 }
@@ -60,10 +67,9 @@ GATEPOST_DECL void relay_engine::park(message_at_work& w, const std::string& key
 }
 
 // Tries one next hop. Takes those out of `open` about whom it has decided.
-GATEPOST_DECL asio::awaitable<void> relay_engine::deliver_by(message_at_work& w,
-                                                             std::vector<open_recipient>& open,
-                                                             const next_hop& hop,
-                                                             const std::string& key) {
+GATEPOST_DECL asio::awaitable<relay_engine::hop_visit> relay_engine::deliver_by(
+    message_at_work& w, std::vector<open_recipient>& open, const next_hop& hop,
+    const std::string& key) {
   for (bool more = true; more && !stopping_;) {
     // The next transaction may take long, and a crash meanwhile would deliver again.
     if (w.delivered) co_await save(w);
@@ -73,21 +79,26 @@ GATEPOST_DECL asio::awaitable<void> relay_engine::deliver_by(message_at_work& w,
       std::string why_not;
       c.session = co_await open_hop(us_, hop, connector_, why_not);
       if (!c.session) {
-        mark_dead(key, why_not);
+        if (stopping_) break;
+        if (!mark_dead(key, why_not)) co_return hop_visit::crowded;
         say_of_all(open, unreachable(why_not));
-        co_return;
+        break;
       }
       ++counters_.connections;
+      hops_[key].dead_until = {};  // others may have had less luck meanwhile
     }
+    const hop_talk talk(hops_[key]);
     const smtp::transaction_outcome outcome = co_await send(w.message, c, open);
-    // A connection that died while it was idle says nothing about the next hop.
-    if (outcome.unanswered && !fresh) continue;
+    // A connection that died while it was idle, or is closed because it was, says nothing about the
+    // next hop.
+    if (!fresh && (outcome.unanswered || is_goodbye(outcome))) continue;
     const attempt_place where(key, c.session->tls() != nullptr);
     more = settle_decided(open, outcome, [&](std::size_t i, const smtp::recipient_outcome& o) {
       settle(w, i, o.state, o.reply, where);
     });
     give_back(key, std::move(c));
   }
+  co_return hop_visit::made;
 }
 
 GATEPOST_DECL asio::awaitable<smtp::transaction_outcome> relay_engine::send(

@@ -1,6 +1,7 @@
 #ifndef GATEPOST_ROUTING_IMPL_RELAY_POOL_IPP
 #define GATEPOST_ROUTING_IMPL_RELAY_POOL_IPP
 
+#include <algorithm>
 #include <iterator>
 
 #include "routing/detail/relay_engine.hpp"
@@ -43,16 +44,33 @@ GATEPOST_DECL void relay_engine::part_with(std::unique_ptr<smtp::client_connecti
   }
 }
 
-GATEPOST_DECL void relay_engine::mark_dead(const std::string& key, const std::string& why) {
-  hops_[key].dead_until = std::chrono::steady_clock::now() + options.dead_hop;
-  hops_[key].dead_because = why;
+// A connection could not be made. False: the hop is alive, as it serves others of ours, and allows
+// no more of them. It gets no more than it has, for a while, and who was turned away waits for a
+// place.
+GATEPOST_DECL bool relay_engine::mark_dead(const std::string& key, const std::string& why) {
+  hop_state& hop = hops_[key];
+  const auto now = std::chrono::steady_clock::now();
+  const auto usable = [](const hop_connection& c) { return c.session->usable(); };
+  const auto spare = std::count_if(hop.idle.begin(), hop.idle.end(), usable);
+  const std::size_t served = hop.talking + static_cast<std::size_t>(spare);
+  if (served != 0) {
+    hop.crowd = served;
+    // Whatever the options say: it is not asked in a loop.
+    hop.crowded_until =
+        now + std::max<std::chrono::milliseconds>(options.dead_hop, least_retry_wait);
+    return false;
+  }
+  hop.dead_until = now + options.dead_hop;
+  hop.dead_because = smtp::cut_text(why, smtp::recipient_outcome::max_text);
+  return true;
 }
 
 // Messages that wait for a place at a next hop get the places that are free. They come before all
 // that waits for its time: their time has come long ago.
 GATEPOST_DECL void relay_engine::unpark() {
   for (auto& [key, hop] : hops_) {
-    for (std::size_t n = hop.in_use; n < options.deliveries_per_hop && !hop.parked.empty(); ++n) {
+    const std::size_t places = hop.places(options.deliveries_per_hop);
+    for (std::size_t n = hop.in_use; n < places && !hop.parked.empty(); ++n) {
       schedule(*hop.parked.begin(), spool_time());
       hop.parked.erase(hop.parked.begin());
     }
@@ -68,7 +86,8 @@ GATEPOST_DECL void relay_engine::close_idle(bool all) {
       if (over) part_with(std::move(c.session));
       return over;
     });
-    const bool unused = h.in_use == 0 && h.idle.empty() && h.parked.empty() && h.dead_until <= now;
+    const bool remembered = h.dead_until > now || h.crowded_until > now;
+    const bool unused = h.in_use == 0 && h.idle.empty() && h.parked.empty() && !remembered;
     hop = unused ? hops_.erase(hop) : std::next(hop);
   }
 }

@@ -216,7 +216,7 @@ GATEPOST_DECL void relay_engine::revive_hops(const spool_message& m) {
     if (!where) continue;
     for (const next_hop& listed : where->hops()) {
       const auto hop = hops_.find(name_of(hop_for(m.requiretls, listed)));
-      if (hop != hops_.end()) hop->second.dead_until = {};
+      if (hop != hops_.end()) hop->second.dead_until = hop->second.crowded_until = {};
     }
   }
 }

@@ -263,7 +263,7 @@ GATEPOST_DECL std::error_code rocksdb_spool::for_each(const spool_visitor& visit
       if (!visitor(id, detail::decode_or_report(*engine_, id, r.value))) return {};
     }
     if (!found.empty()) from = found.back().key + '\0';
-  } while (found.size() == page);
+  } while (!found.empty());
   return {};
 }
 

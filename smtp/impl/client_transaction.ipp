@@ -313,7 +313,7 @@ GATEPOST_DECL void client_session::settle(std::uint32_t recipient, client_step s
   o.state = detail::state_of(r);
   o.step = s;
   o.from_server = true;
-  o.reply = r.to_reply();
+  o.reply = r.to_reply(recipient_outcome::max_text);
 }
 
 GATEPOST_DECL void client_session::settle_accepted(client_step s, const server_reply& r) {
@@ -338,13 +338,15 @@ GATEPOST_DECL void client_session::settle_open(client_step s, const server_reply
 
 GATEPOST_DECL void client_session::settle_lost(const client_failure& why) {
   outcome_.unanswered = !now_.answered;
+  const std::string what = why.text();
+  const std::string_view said = cut_text(what, recipient_outcome::max_text);
   for (const std::uint32_t i : chosen_) {
     recipient_outcome& o = outcome_.recipients[i];
     if (o.state != recipient_state::untried) continue;
     o.state = recipient_state::deferred;
     o.step = why.step;
     o.in_doubt = now_.end_sent && was_accepted(i);
-    o.reply = reply(451, detail::enhanced_of(why.error), why.text());
+    o.reply = reply(451, detail::enhanced_of(why.error), std::string(said));
   }
 }
 

@@ -35,17 +35,6 @@ inline void append_prefix(std::string& out, int code, enhanced_code enhanced, bo
   out.append(prefix, end);
 }
 
-// As much of `line` as fits, without half a UTF-8 sequence at its end.
-inline std::string_view cut_line(std::string_view line, std::size_t room) {
-  if (line.size() <= room) return line;
-  const auto continues = [line](std::size_t at) {
-    return (static_cast<unsigned char>(line[at]) & 0xC0) == 0x80;
-  };
-  std::size_t end = room;
-  while (end > room - 3 && continues(end)) --end;
-  return line.substr(0, continues(end) ? room : end);
-}
-
 // RFC 5321 §4.2: textstring = 1*(%d09 / %d32-126). UTF-8 passes (RFC 6531 §3.7.4.2); controls do
 // not, nor does what is neither.
 inline void append_text(std::string& out, std::string_view line) {
@@ -73,7 +62,7 @@ inline void append_reply_lines(std::string& out, int code, enhanced_code enhance
     std::string_view line = text.substr(0, newline);
     if (line.ends_with('\r')) line.remove_suffix(1);
     append_prefix(out, code, enhanced, last);
-    append_text(out, cut_line(line, reply::max_line - around - (quotes ? id.size() + 3 : 0)));
+    append_text(out, cut_text(line, reply::max_line - around - (quotes ? id.size() + 3 : 0)));
     if (quotes) {
       out.append(" (");
       append_text(out, id);
@@ -86,6 +75,16 @@ inline void append_reply_lines(std::string& out, int code, enhanced_code enhance
 }
 
 }  // namespace detail
+
+GATEPOST_DECL std::string_view cut_text(std::string_view text, std::size_t room) {
+  if (text.size() <= room) return text;
+  const auto continues = [text](std::size_t at) {
+    return (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80;
+  };
+  std::size_t end = room;
+  while (end > 0 && end + 3 > room && continues(end)) --end;
+  return text.substr(0, continues(end) ? room : end);
+}
 
 GATEPOST_DECL reply::reply(int code, enhanced_code enhanced, std::string text)
     : code_(static_cast<std::uint16_t>(code < 200 || code > 599 ? 451 : code)),

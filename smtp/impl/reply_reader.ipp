@@ -63,9 +63,8 @@ GATEPOST_DECL enhanced_code read_enhanced_code(std::string_view text, int code, 
   return {static_cast<std::uint8_t>(*klass), *subject, *detail_part};
 }
 
-GATEPOST_DECL reply server_reply::to_reply() const {
+GATEPOST_DECL reply server_reply::to_reply(std::size_t room) const {
   std::string plain;
-  plain.reserve(text_.size());
   std::string_view rest = text_;
   for (bool more = true; more;) {
     const std::size_t newline = rest.find('\n');
@@ -75,10 +74,12 @@ GATEPOST_DECL reply server_reply::to_reply() const {
     // RFC 2034 §4: every line of the reply has the code.
     if (read_enhanced_code(line, code_, skip) == enhanced_) line.remove_prefix(skip);
     plain.append(line);
-    if (!more) break;
+    if (!more || plain.size() >= room) break;
     plain.push_back('\n');
     rest.remove_prefix(newline + 1);
   }
+  plain.resize(cut_text(plain, room).size());
+  plain.shrink_to_fit();
   return {code_, enhanced_, std::move(plain)};
 }
 

@@ -201,6 +201,30 @@ TEST_F(RelayHops, TriesAgainByItself) {
   EXPECT_EQ(bench.log.last("r@b.test").result, "delivered");
 }
 
+// A hostile hop must fill neither memory nor spool: its words are for each recipient.
+TEST_F(RelayHops, OfALongReplyOnlyTheBeginningIsKept) {
+  std::string line(2000, 'x');
+  std::string reply;
+  for (int i = 0; i < 20; ++i) reply += "450-4.2.1 " + line + "\r\n";
+  reply += "450 4.2.1 end";
+  hop.answer([&](int, std::string_view said) -> std::string {
+    return said.starts_with("RCPT") ? reply : "";
+  });
+  bench.routes.add("b.test", hop.hop());
+  bench.routes.add("c.test", second.hop());
+  second.answer("", reply);  // the greeting, and so all
+  bench.start();
+  const std::string id = bench.send({"1@b.test", "2@b.test", "3@c.test", "4@c.test"});
+  ASSERT_TRUE(bench.settled(4));
+  for (const spool_recipient& r : bench.kept(id).recipients) {
+    EXPECT_THAT(r.last_reply, StartsWith("45"));
+    EXPECT_EQ(r.last_reply.size(), max_kept_reply);
+  }
+  bench.send({"5@c.test"});  // of a dead hop
+  ASSERT_TRUE(bench.settled(5));
+  EXPECT_EQ(bench.log.last("5@c.test").reply.size(), max_kept_reply);
+}
+
 // --- Several next hops
 // ----------------------------------------------------------------------------
 
@@ -304,6 +328,8 @@ TEST_F(RelayHops, ADeadHopIsLeftAloneUntilFlush) {
   ASSERT_TRUE(bench.settled(2));
   EXPECT_EQ(hop.connections(), 0);
   EXPECT_THAT(bench.log.last("2@b.test").reply, HasSubstr("Connection refused"));
+  EXPECT_EQ(bench.log.last("1@b.test").attempt, 1u);
+  EXPECT_EQ(bench.log.last("2@b.test").attempt, 0u);  // nobody was asked
   bench.relay->flush();
   ASSERT_TRUE(bench.settled(4));
   EXPECT_THAT(hop.messages(), SizeIs(2));
@@ -320,6 +346,27 @@ TEST_F(RelayHops, ADeadHopIsTriedAgainWhenItsTimeIsOver) {
   bench.send({"2@b.test"});
   ASSERT_TRUE(bench.settled(2));
   EXPECT_EQ(bench.log.last("2@b.test").result, "delivered");
+}
+
+// Only an attempt that has asked somebody ends a message.
+TEST_F(RelayHops, WhoeverCouldNotBeTriedIsNotGivenUp) {
+  hop.go_away();
+  bench.options.retry.give_up = std::chrono::seconds(0);
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  bench.send({"1@b.test"});
+  ASSERT_TRUE(bench.settled(1));
+  EXPECT_EQ(bench.log.last("1@b.test").result, "failed");
+  const std::string id = bench.send({"2@b.test"});
+  ASSERT_TRUE(bench.settled(2));
+  const spool_message m = bench.kept(id);
+  EXPECT_EQ(bench.log.last("2@b.test").result, "deferred");
+  EXPECT_EQ(m.recipients.at(0).state, recipient_state::pending);
+  EXPECT_EQ(m.recipients.at(0).attempts, 0u);
+  EXPECT_GT(m.recipients.at(0).next_attempt, m.received_at + std::chrono::minutes(59));
+  bench.relay->flush();  // the hop is asked
+  ASSERT_TRUE(bench.settled(3));
+  EXPECT_EQ(bench.log.last("2@b.test").result, "failed");
 }
 
 TEST_F(RelayHops, AnotherHopDoesNotSufferFromADeadOne) {

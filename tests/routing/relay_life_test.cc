@@ -150,6 +150,42 @@ TEST_F(RelayLife, ItMayBeDestroyedAtAnyMoment) {
 // --- The start
 // ------------------------------------------------------------------------------------
 
+// A message that waits in the spool, as a clock has left it that went wrong by `by`.
+struct wrong_clock {
+  std::chrono::hours by;
+  std::uint32_t attempts;
+  const char* result;
+};
+
+TEST_F(RelayLife, AWrongClockNeitherStopsMailNorLosesIt) {
+  using namespace std::chrono_literals;
+  const wrong_clock cases[] = {
+      {24h * 365, 0, "deferred"},  {24h * 365, 5, "deferred"}, {-24h * 365, 0, "deferred"},
+      {-24h * 365, 1, "deferred"}, {-24h * 365, 2, "failed"},
+  };
+  hop.answer("RCPT", "450 4.2.1 later");
+  for (const wrong_clock& c : cases) {
+    SCOPED_TRACE(std::to_string(c.by.count()) + " " + std::to_string(c.attempts));
+    bench.start();
+    bench.relay->stop();
+    spool_message m = bench.kept(bench.send({"r@b.test"}));
+    ASSERT_TRUE(stop());
+    m.received_at += c.by;
+    m.recipients.at(0).next_attempt += c.by;
+    m.recipients.at(0).attempts = c.attempts;
+    ASSERT_FALSE(gatepost::testing::run(bench.io, bench.store.update(m, durability::synced)));
+    const std::size_t before = bench.log.count();
+    restart();
+    ASSERT_TRUE(bench.settled(before + 1));
+    EXPECT_EQ(bench.log.last("r@b.test").result, c.result);
+    EXPECT_EQ(bench.relay->stats().queued, c.result == std::string_view("deferred") ? 1u : 0u);
+    ASSERT_TRUE(stop());
+    ASSERT_FALSE(gatepost::testing::run(bench.io, bench.store.remove(m.id, durability::synced)));
+    bench.relay.reset();
+    hop.come_back();
+  }
+}
+
 TEST_F(RelayLife, TheStartFindsWhatWasCommitted) {
   bench.start();
   std::set<std::string> sent;

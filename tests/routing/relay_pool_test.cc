@@ -125,6 +125,38 @@ TEST_F(RelayPool, AGoodbyeOfTheHopIsHeardBeforeTheNextMessage) {
   EXPECT_EQ(bench.log.count("delivered"), 2u);
 }
 
+// RFC 5321 §3.8: 421 speaks of this connection.
+TEST_F(RelayPool, AGoodbyeInsteadOfAnAnswerIsNoTroubleEither) {
+  for (const std::string command : {"MAIL", "RCPT"}) {
+    SCOPED_TRACE(command);
+    const int before = hop.connections();
+    const std::size_t notes = bench.log.count();
+    if (!bench.relay) bench.start();
+    hop.answer({});
+    bench.send({"r@b.test"});
+    ASSERT_TRUE(bench.settled(notes + 1));
+    const int used = hop.connections();
+    hop.answer([&](int connection, std::string_view line) -> std::string {
+      return line.starts_with(command) && connection == used ? "421 4.4.2 served enough" : "";
+    });
+    bench.send({"r@b.test"});
+    ASSERT_TRUE(bench.settled(notes + 2));
+    EXPECT_GT(hop.connections(), before);
+    EXPECT_EQ(hop.connections(), used + 1);
+  }
+  EXPECT_EQ(bench.log.count("delivered"), 4u);
+  EXPECT_EQ(bench.log.count("deferred"), 0u);
+}
+
+TEST_F(RelayPool, AGoodbyeOnAFreshConnectionIsAnAttempt) {
+  hop.answer("MAIL", "421 4.4.2 not today");
+  bench.start();
+  bench.send({"r@b.test"});
+  ASSERT_TRUE(bench.settled(1));
+  EXPECT_EQ(hop.connections(), 1);
+  EXPECT_EQ(bench.log.last("r@b.test").reply, "421 4.4.2 not today");
+}
+
 // --- How many at once
 // -----------------------------------------------------------------------------
 
@@ -168,6 +200,51 @@ TEST_F(RelayPool, WhoWaitedLongestIsNext) {
   for (const auto& note : bench.log.notes())
     if (note.result == "delivered") order.push_back(note.queue_id);
   EXPECT_THAT(order, ElementsAre(ids[1], ids[2], ids[3], ids[4]));
+}
+
+// --- Hops that limit connections
+// ------------------------------------------------------------------
+
+TEST_F(RelayPool, AHopThatTurnsConnectionsAwayIsNotDead) {
+  hop.answer([&](int, std::string_view line) -> std::string {
+    return line.empty() && hop.open_connections() > 5 ? "421 4.7.0 too many connections" : "";
+  });
+  bench.start();
+  for (int i = 0; i < 60; ++i) bench.send({"r@b.test"});
+  ASSERT_TRUE(run_until(bench.io, [&] { return bench.log.count("delivered") == 60; }));
+  EXPECT_EQ(bench.log.count(), 60u);  // not one was put off
+  EXPECT_LE(hop.connections(), 20);   // and it was not asked over and over
+  ASSERT_TRUE(bench.settled(60));
+  EXPECT_EQ(bench.relay->stats().queued, 0u);
+}
+
+TEST_F(RelayPool, ItHasItsPlacesAgainAfterAWhile) {
+  bench.options.dead_hop = 0ms;  // a second, then
+  hop.answer([](int connection, std::string_view line) -> std::string {
+    if (line.starts_with("MAIL") && connection == 1) return std::string(wire_hop::silent);
+    return line.empty() && connection == 2 ? "421 4.7.0 too many connections" : "";
+  });
+  bench.start();
+  bench.send({"1@b.test"});
+  ASSERT_TRUE(run_until(bench.io, [&] { return hop.count("MAIL") == 1; }));
+  bench.send({"2@b.test"});
+  ASSERT_TRUE(run_until(bench.io, [&] { return bench.log.count("delivered") == 1; }));
+  EXPECT_EQ(hop.connections(), 3);
+  EXPECT_EQ(bench.log.last("2@b.test").attempt, 1u);
+  EXPECT_EQ(bench.log.count("deferred"), 0u);
+}
+
+TEST_F(RelayPool, WithNothingElseAtWorkItIsDead) {
+  bench.options.dead_hop = 1h;
+  hop.answer("", "421 4.7.0 too many connections");
+  bench.start();
+  bench.send({"1@b.test"});
+  ASSERT_TRUE(bench.settled(1));
+  bench.send({"2@b.test"});
+  ASSERT_TRUE(bench.settled(2));
+  EXPECT_EQ(hop.connections(), 1);
+  EXPECT_EQ(bench.log.last("1@b.test").attempt, 1u);
+  EXPECT_EQ(bench.log.last("2@b.test").attempt, 0u);
 }
 
 // The first destination goes its way while the second one has no place.

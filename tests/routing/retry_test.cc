@@ -56,6 +56,39 @@ TEST(Retry, TheLastAttemptIsMadeWhenTheTimeIsUpAndThenWeGiveUp) {
   EXPECT_EQ(next_attempt(options, 30, t0, end - 1ms, middle), end);
 }
 
+// The clock was set forward, by a year: that is no reason to lose all mail.
+TEST(Retry, TimeAloneGivesNothingUp) {
+  const retry_options options;
+  const time_point old = t0 - 24h * 365;
+  EXPECT_EQ(next_attempt(options, 1, old, t0, middle), t0 + 5min);
+  EXPECT_EQ(next_attempt(options, least_attempts - 1, old, t0, middle), t0 + 10min);
+  EXPECT_EQ(next_attempt(options, least_attempts, old, t0, middle), std::nullopt);
+  retry_options brief;
+  brief.give_up = 1min;
+  EXPECT_EQ(next_attempt(brief, 1, old, t0, middle), t0 + 1min);
+}
+
+// The clock was set back.
+TEST(Retry, AMessageFromTheFutureIsNew) {
+  const retry_options options;
+  EXPECT_EQ(next_attempt(options, 1, t0 + 24h * 365, t0, middle), t0 + 5min);
+  retry_options brief;
+  brief.give_up = 1min;
+  EXPECT_EQ(next_attempt(brief, 9, t0 + 24h * 365, t0, middle), t0 + 1min);
+}
+
+TEST(Retry, NoWaitIsLongerThanTheLongest) {
+  retry_options options;
+  EXPECT_EQ(longest_retry_wait(options), 288min);
+  EXPECT_LE(wait_after(100, 0.9999), longest_retry_wait(options));
+  options.jitter = -7;
+  EXPECT_EQ(longest_retry_wait(options), 32h);
+  options.longest = 0s;
+  EXPECT_EQ(longest_retry_wait(options), 1s);
+  options.longest = std::chrono::seconds::max();
+  EXPECT_EQ(longest_retry_wait(options), 24h * 3650);
+}
+
 TEST(Retry, WithoutTimeThereIsNoSecondAttempt) {
   retry_options options;
   options.give_up = 0s;
@@ -86,6 +119,21 @@ TEST(Retry, HugeNumbersAreNoTrouble) {
   options.first = 0s;
   options.factor = std::numeric_limits<double>::infinity();
   EXPECT_GE(wait_after(most, middle, options), 1s);  // 0 times infinity
+}
+
+// --- Messages that could not be tried
+// -------------------------------------------------------------
+
+TEST(Retry, WhoCouldNotBeTriedWaitsByItsAgeAndIsNeverGivenUp) {
+  const retry_options options;
+  const auto wait = [&](std::chrono::system_clock::duration age, double random = middle) {
+    return next_visit(options, t0 - age, t0, random) - t0;
+  };
+  EXPECT_EQ(wait(0s), 5min);
+  EXPECT_EQ(wait(-1h), 5min);  // the clock was set back
+  EXPECT_EQ(wait(35min), 35min);
+  EXPECT_EQ(wait(24h * 400), 4h);
+  EXPECT_EQ(wait(0s, 0), 4min);
 }
 
 // All waits of a message that fails every time, from its arrival to the end.

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "routing/detail/spool_engine.hpp"
 #include "tests/routing/spool_support.hpp"
 #include "tests/routing/without_root_powers.hpp"
 
@@ -181,6 +182,26 @@ TEST_F(rocksdb_spool_test, nothing_is_left_of_a_writer_without_commit) {
   EXPECT_TRUE(files().empty());
   reopen();
   EXPECT_TRUE(ids_in(*spool).empty());
+}
+
+// Thousands of recipients, with what was said of each: a page of such records is no page.
+TEST_F(rocksdb_spool_test, large_records_are_read_a_few_at_a_time) {
+  std::vector<std::string> ids;
+  for (int i = 0; i < 7; ++i) {
+    spool_message m = *spool->load(ids.emplace_back(run(put(*spool, "a\r\n"))));
+    m.recipients.at(0).last_reply.assign(1u << 20, 'x');
+    ASSERT_FALSE(run(spool->update(m, durability::synced)));
+  }
+  EXPECT_EQ(ids_in(*spool), ids);
+  reopen();
+  EXPECT_EQ(spool->stats().messages, 7u);
+  spool.reset();
+  detail::rocksdb_store store(options.directory + "/db", 1u << 20);
+  ASSERT_TRUE(store.open().ok());
+  const std::string prefix(1, detail::record_prefix);
+  std::vector<detail::rocksdb_store::record> found;
+  ASSERT_TRUE(store.scan(prefix, prefix, 100, found).ok());
+  EXPECT_EQ(found.size(), 4u);
 }
 
 TEST_F(rocksdb_spool_test, for_each_goes_by_age_and_stops_when_told) {

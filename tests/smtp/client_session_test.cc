@@ -169,6 +169,27 @@ TEST(client_session, mail_refused) {
   EXPECT_EQ(summary(l.play().outcomes[0]), "failed 550, failed 550");
 }
 
+// A server must not make us keep as much for each recipient as it may say in one reply.
+TEST(client_session, a_long_reply_is_cut) {
+  std::string reply;
+  for (int i = 0; i < 30; ++i) reply += "451-4.3.0 " + std::string(2000, 'x') + "\r\n";
+  client_script refused = greeted("PIPELINING", lock_step());
+  refused.sends(to_two(), text).client("MAIL FROM:<me@a.example>\r\n").server(reply + "451 .\r\n");
+  closing(refused);
+  client_script senseless = greeted("PIPELINING", lock_step());
+  std::string go = reply + "451 .\r\n";
+  for (std::size_t at = 0; (at = go.find("451", at)) != std::string::npos;)
+    go.replace(at, 3, "354");
+  senseless.sends(to_two(), text).client("MAIL FROM:<me@a.example>\r\n").server(go);
+  for (const client_script* s : {&refused, &senseless}) {
+    const client_run r = s->play();
+    for (const recipient_outcome& o : r.outcomes.at(0).recipients) {
+      EXPECT_EQ(o.state, state::deferred);
+      EXPECT_EQ(o.reply.text().size(), recipient_outcome::max_text);
+    }
+  }
+}
+
 TEST(client_session, all_recipients_refused_then_rset) {
   client_script s = greeted("PIPELINING");
   s.sends(to_two())

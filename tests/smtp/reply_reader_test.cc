@@ -200,6 +200,15 @@ TEST(reply_reader, to_reply_has_no_codes_in_its_text) {
   EXPECT_EQ(converted("250\r\n"), reply(250, {}, ""));
 }
 
+TEST(reply_reader, to_reply_takes_as_much_as_there_is_room_for) {
+  std::string_view input = "550-5.7.1 abc\r\n550-5.7.1 d\xc3\xbc\r\n550 5.7.1 f\r\n";
+  reply_reader reader;
+  ASSERT_EQ(reader.read(input), reply_state::complete);
+  EXPECT_EQ(reader.reply().to_reply(9).text(), "abc\nd\xc3\xbc\nf");
+  EXPECT_EQ(reader.reply().to_reply(6).text(), "abc\nd");
+  EXPECT_EQ(reader.reply().to_reply(2), reply(550, {5, 7, 1}, "ab"));
+}
+
 TEST(reply_reader, classes) {
   const auto read = [](std::string_view input) {
     reply_reader reader;

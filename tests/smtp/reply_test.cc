@@ -43,6 +43,16 @@ TEST(reply, text_is_made_harmless) {
 
 // RFC 5321 §4.5.3.1.5: "The maximum total length of a reply line including the reply code and the
 // <CRLF> is 512 octets."
+TEST(reply, text_is_cut_between_characters) {
+  EXPECT_EQ(cut_text("abc", 3), "abc");
+  EXPECT_EQ(cut_text("abcd", 3), "abc");
+  EXPECT_EQ(cut_text("ab\u00fc", 3), "ab");
+  EXPECT_EQ(cut_text("a\U0001F600", 4), "a");
+  EXPECT_EQ(cut_text("a\U0001F600", 5), "a\U0001F600");
+  EXPECT_EQ(cut_text("\x80\x80\x80\x80\x80", 4), "\x80\x80\x80\x80");  // is none
+  for (std::size_t room = 0; room < 4; ++room) EXPECT_LE(cut_text("\U0001F600", room).size(), room);
+}
+
 TEST(reply, lines_are_cut) {
   for (const std::size_t size : {490U, 495U, 496U, 497U, 500U, 512U, 5000U}) {
     for (const std::string id : {"", "0123456789ABCDEF"}) {
