@@ -16,8 +16,6 @@ CORNERS = {
     "an empty line": b"\r\n",
     "a header alone": b"Subject: t\r\n",
     "an empty body": HEADER,
-    "only a dot": b".\r\n",
-    "only two dots": b"..\r\n",
     "a dot first": b".Subject: t\r\n\r\n.\r\n",
     "a body of one dot": HEADER + b".\r\n",
     "dots in all lines": HEADER + b"".join(b"." * n + b"\r\n" for n in range(1, 80)),
@@ -31,6 +29,11 @@ CORNERS = {
     "eight bits": HEADER + bytes(range(128, 256)) + b"\r\n" + "Grüße, 你好\r\n".encode(),
     "control characters": HEADER + bytes(c for c in range(1, 32) if c not in b"\r\n") + b"\x7f\r\n",
 }
+
+# Neither a header nor the empty line of one: it is put between our field and the text, so that
+# nobody takes it for more of the header.
+WITHOUT_HEADER = {"only a dot": b".\r\n", "only two dots": b"..\r\n", "text": b"hi\r\nTo: x\r\n"}
+CORNERS |= WITHOUT_HEADER
 
 
 def without_received(text):
@@ -77,7 +80,8 @@ class Transfer(harness.Test):
             with self.subTest(name):
                 mail = mails[f"{number}@sender.test"]
                 self.assertEqual(mail.recipients, ["bob@example.test"])
-                self.assertEqual(without_received(mail.text), text)
+                expected = b"\r\n" + text if name in WITHOUT_HEADER else text
+                self.assertEqual(without_received(mail.text), expected)
 
     @servers.needs_aiosmtpd
     def test_corners(self):
