@@ -98,6 +98,17 @@ about = ["ipv4"]
         self.assertTrue(reply.startswith("550 5.7.1 "), reply)
         self.assertIn("good.test", reply)
 
+    def test_dmarc_behind_an_upstream(self):
+        # SPF leaves our own users there alone, and so DMARC has to.
+        mta = self.border('[checks.client]\nupstreams = ["198.51.100.20"]\n')
+        for seen, expected in (("home [198.51.100.9]) by up.example.test with ESMTPSA", "250 "),
+                               ("pc [192.168.0.7]) by up.example.test with ESMTPS", "250 "),
+                               ("x [192.0.2.1]) by up.example.test with ESMTPS", "550 5.7.1 ")):
+            text = f"Received: from pc ({seen} id 1;\r\n Sat, 28 Nov 2026 00:00:00 +0000\r\n".encode()
+            reply = self.client(mta, "198.51.100.20").message(
+                text + message("good.test"), "bob@example.test", sender="alice@soft.test")
+            self.assertTrue(reply.startswith(expected), f"{seen}: {reply}")
+
     def test_dmarc_quarantines(self):
         mta = self.border()
         got = self.header(mta, message("soft.test"), "alice@good.test")
