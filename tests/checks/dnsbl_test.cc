@@ -92,6 +92,12 @@ dnsbl_options with(std::vector<dnsbl_list> lists) {
   return o;
 }
 
+true_client behind_an_upstream() {
+  true_client_options behind;
+  behind.upstreams = *smtp::parse_network_set("198.51.100.1");
+  return true_client(behind);
+}
+
 TEST(Dnsbl, RefusesByNameAndReason) {
   world w(with({listing("bl.test")}));
   w.dns.add_a("1.2.0.192.bl.test", {"127.0.0.2"})
@@ -347,9 +353,7 @@ TEST(Dnsbl, LoopbackAndPrivateNetworksAreNotJudged) {
 
 TEST(Dnsbl, OurOwnBorderIsNotJudged) {
   dnsbl_options o = with({listing("bl.test"), names("helo.test", {subject::helo})});
-  true_client_options behind;
-  behind.upstreams = *smtp::parse_network_set("198.51.100.1");
-  o.client = true_client(behind);
+  o.client = behind_an_upstream();
   world w(o);
   // Whoever asks about the border gets what a border would get.
   w.dns.add_a("1.100.51.198.bl.test", {"127.0.0.2"}).add_a("1.2.0.192.bl.test", {"127.0.0.2"});
@@ -374,9 +378,7 @@ TEST(Dnsbl, TheLastMessagesClientIsNotThisOne) {
   dnsbl_options o = with({names("bl.test", {subject::ipv4}), names("wl.test", {subject::ipv4}),
                           names("sender.test", {subject::sender})});
   o.lists[1].allow = true;
-  true_client_options behind;
-  behind.upstreams = *smtp::parse_network_set("198.51.100.1");
-  o.client = true_client(behind);
+  o.client = behind_an_upstream();
   for (const bool at_hand : {false, true}) {
     world w(o);
     w.dns.at_hand(at_hand);
@@ -402,9 +404,7 @@ TEST(Dnsbl, TheLastMessagesClientIsNotThisOne) {
 // Where there are such borders, others are judged at MAIL all the same, and only there.
 TEST(Dnsbl, WhoWasJudgedAtMailIsNotAskedAboutAgain) {
   dnsbl_options o = with({names("sender.test", {subject::sender})});
-  true_client_options behind;
-  behind.upstreams = *smtp::parse_network_set("198.51.100.1");
-  o.client = true_client(behind);
+  o.client = behind_an_upstream();
   for (const bool at_hand : {false, true}) {
     world w(o);
     w.dns.at_hand(at_hand);

@@ -7,7 +7,6 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -24,6 +23,7 @@
 #include "smtp/ip.hpp"
 #include "smtp/json_log.hpp"
 #include "smtp/testing/fake_resolver.hpp"
+#include "tests/support/shared_data.hpp"
 
 namespace border_mta {
 namespace {
@@ -33,11 +33,6 @@ namespace dmarc = gatepost::checks::dmarc;
 namespace fs = std::filesystem;
 namespace smtp = gatepost::smtp;
 using namespace std::chrono_literals;
-
-std::string read(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
 
 // What SPF and DKIM leave of a message whose author's domain is a.test.
 class evidence final : public checks::check {
@@ -117,7 +112,9 @@ class BorderMtaFailure : public testing::Test {
     std::sort(all.begin(), all.end());
     return all;
   }
-  std::string report(const std::string& name) const { return read(folder_ / "out" / name); }
+  std::string report(const std::string& name) const {
+    return gatepost::tests::read_file(folder_ / "out" / name);
+  }
 
   std::size_t lines_with(const std::string& part) const {
     std::size_t found = 0;

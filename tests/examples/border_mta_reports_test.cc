@@ -12,7 +12,6 @@
 #include <exception>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -28,6 +27,7 @@
 #include "smtp/ip.hpp"
 #include "smtp/json_log.hpp"
 #include "smtp/testing/fake_resolver.hpp"
+#include "tests/support/shared_data.hpp"
 
 namespace border_mta {
 namespace {
@@ -36,11 +36,6 @@ namespace dmarc = gatepost::checks::dmarc;
 namespace fs = std::filesystem;
 namespace smtp = gatepost::smtp;
 using namespace std::chrono_literals;
-
-std::string read(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
 
 std::chrono::sys_seconds now() {
   return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
@@ -205,7 +200,7 @@ TEST_F(BorderMtaReports, BecomeFilesForThoseWhoWantThem) {
       until([&] { return files().size() == 1 && left() == 0 && fs::exists(settings_.file); }));
   stop();
   ASSERT_EQ(files().size(), 1u);
-  const std::string text = read(folder_ / "out" / files()[0]);
+  const std::string text = gatepost::tests::read_file(folder_ / "out" / files()[0]);
   EXPECT_TRUE(
       text.starts_with("X-Signed: receiver.test\r\nFrom: dmarc@receiver.test\r\n"
                        "To: x@a.test, y@b.test\r\n"))
@@ -251,7 +246,8 @@ TEST_F(BorderMtaReports, ObeySizeLimits) {
   EXPECT_TRUE(until([&] { return fs::exists(settings_.file) && left() == 0; }));
   stop();
   ASSERT_EQ(files().size(), 1u);
-  EXPECT_NE(read(folder_ / "out" / files()[0]).find("To: y@b.test\r\n"), std::string::npos);
+  EXPECT_NE(gatepost::tests::read_file(folder_ / "out" / files()[0]).find("To: y@b.test\r\n"),
+            std::string::npos);
 }
 
 // A To field in ASCII has A-labels. Who has no place in it is told of.
@@ -264,8 +260,9 @@ TEST_F(BorderMtaReports, GoToMailboxesInAscii) {
   EXPECT_TRUE(until([&] { return fs::exists(settings_.file) && left() == 0; }));
   stop();
   ASSERT_EQ(files().size(), 1u);
-  EXPECT_NE(read(folder_ / "out" / files()[0]).find("To: x@xn--bcher-kva.test\r\n"),
-            std::string::npos);
+  EXPECT_NE(
+      gatepost::tests::read_file(folder_ / "out" / files()[0]).find("To: x@xn--bcher-kva.test\r\n"),
+      std::string::npos);
   EXPECT_EQ(lines_with(" gets no report: a To field has no place for it in ASCII"), 1u);
 }
 
@@ -310,7 +307,8 @@ TEST_F(BorderMtaReports, GoWithoutThoseWhoNeverAnswer) {
   EXPECT_TRUE(until([&] { return files().size() == 1 && left() == 0; }));
   stop();
   EXPECT_GE(dns_.silent, 4);
-  EXPECT_NE(read(folder_ / "out" / files()[0]).find("To: y@b.test\r\n"), std::string::npos);
+  EXPECT_NE(gatepost::tests::read_file(folder_ / "out" / files()[0]).find("To: y@b.test\r\n"),
+            std::string::npos);
   EXPECT_EQ(dns_.table.open(), 0u);
 }
 
@@ -505,7 +503,7 @@ TEST_F(BorderMtaReports, AreTheSameAfterACrash) {
   count("a.test", "mailto:x@a.test", 4);
   std::string counts;
   sign_ = [&](const std::string&, std::string message) {
-    if (counts.empty()) counts = read(settings_.file);
+    if (counts.empty()) counts = gatepost::tests::read_file(settings_.file);
     return message;
   };
   start();
@@ -534,7 +532,7 @@ TEST_F(BorderMtaReports, BeginAnewWithoutDamagedCounts) {
   make();
   EXPECT_EQ(reporter_->load(), "");
   EXPECT_EQ(lines_with("counts: is damaged; it was moved to "), 1u);
-  EXPECT_EQ(read(settings_.file + ".damaged"), "hello");
+  EXPECT_EQ(gatepost::tests::read_file(settings_.file + ".damaged"), "hello");
   EXPECT_FALSE(fs::exists(settings_.file));
   count("a.test", "mailto:x@a.test", 2);
   reporter_->finish();
@@ -547,9 +545,9 @@ TEST_F(BorderMtaReports, KeepAllDamagedCounts) {
     make();
     EXPECT_EQ(reporter_->load(), "");
   }
-  EXPECT_EQ(read(settings_.file + ".damaged"), "one");
-  EXPECT_EQ(read(settings_.file + ".damaged.2"), "two");
-  EXPECT_EQ(read(settings_.file + ".damaged.3"), "three");
+  EXPECT_EQ(gatepost::tests::read_file(settings_.file + ".damaged"), "one");
+  EXPECT_EQ(gatepost::tests::read_file(settings_.file + ".damaged.2"), "two");
+  EXPECT_EQ(gatepost::tests::read_file(settings_.file + ".damaged.3"), "three");
 }
 
 TEST_F(BorderMtaReports, LeaveCountsOfAnotherVersion) {
@@ -558,7 +556,7 @@ TEST_F(BorderMtaReports, LeaveCountsOfAnotherVersion) {
   std::ofstream(settings_.file, std::ios::binary) << other;
   make();
   EXPECT_TRUE(reporter_->load().starts_with(settings_.file + ": another version has written it; "));
-  EXPECT_EQ(read(settings_.file), other);
+  EXPECT_EQ(gatepost::tests::read_file(settings_.file), other);
 }
 
 // What cannot be read stays where it is.
