@@ -19,7 +19,8 @@ inline auth_method method_of(const spf::outcome& o) {
   auth_method m{.method = "spf", .result = std::string(spf::to_string(o.result))};
   m.reason = o.problem;
   const bool mail = o.identity == spf::identity::mail_from;
-  m.properties.push_back({"smtp", mail ? "mailfrom" : "helo", mail ? o.sender : o.domain});
+  m.properties.push_back(
+      {"smtp", mail ? "mailfrom" : "helo", mail ? o.sender : std::string(o.domain())});
   return m;
 }
 

@@ -13,6 +13,8 @@
 #ifndef GATEPOST_CHECKS_SPF_EVALUATE_HPP
 #define GATEPOST_CHECKS_SPF_EVALUATE_HPP
 
+#include <absl/container/inlined_vector.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -180,6 +182,7 @@ class evaluation {
 
   // --- evaluate.ipp: the way through the records
   void set_identity();
+  target asked_domain();
   void run();
   void advance();
   void enter(target where, origin from);
@@ -257,7 +260,7 @@ class evaluation {
   std::vector<question> several_;
   std::size_t missing_ = 0;
   std::string target_;  // an expanded name, as long as it is asked about
-  std::vector<host> hosts_;
+  absl::InlinedVector<host, 1> hosts_;
 
   // The client's names, once somebody wanted to know (§5.5).
   bool names_known_ = false;

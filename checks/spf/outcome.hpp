@@ -3,7 +3,7 @@
 // Plain values: DMARC and Authentication-Results need this header and no more.
 //
 //     if (const auto* mail = ctx.transaction_notes().find<spf::mail_note>())
-//       if (mail->outcome.result == spf::result::pass) aligned(mail->outcome.domain);
+//       if (mail->outcome.result == spf::result::pass) aligned(mail->outcome.domain());
 #ifndef GATEPOST_CHECKS_SPF_OUTCOME_HPP
 #define GATEPOST_CHECKS_SPF_OUTCOME_HPP
 
@@ -58,9 +58,14 @@ struct outcome {
 
   spf::result result = result::none;
   spf::identity identity = identity::mail_from;
-  std::string domain;  // that was asked about, in A-labels, as the client wrote it: what may align
-                       // (RFC 7489 §3.1.2). Empty: there is none
-  std::string sender;  // the mailbox, with the null sender's postmaster@helo (§2.4)
+  std::string sender;  // the mailbox, with the null sender's postmaster@helo (§2.4), in A-labels
+
+  // That was asked about, as the client wrote it: what may align (RFC 7489 §3.1.2). Lies in
+  // `sender`. Empty: there is none.
+  std::string_view domain() const& {
+    return std::string_view(sender).substr(sender.rfind('@') + 1);
+  }
+  std::string_view domain() && = delete;
 
   // The directive that matched, as written; empty: none did. Lies in `matched_record`.
   std::string_view mechanism;

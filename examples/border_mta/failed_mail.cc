@@ -48,7 +48,7 @@ std::string spf_record_of(const checks::context& ctx, const dmarc::evaluation& e
   const std::string& whose =
       e.organizational_domain.empty() ? e.author_domain : e.organizational_domain;
   // By a redirect the record would be that of another domain.
-  if (!o.mechanism_domain.empty() || !smtp::is_subdomain_of(o.domain, whose)) return {};
+  if (!o.mechanism_domain.empty() || !smtp::is_subdomain_of(o.domain(), whose)) return {};
   return o.matched_record->text();
 }
 

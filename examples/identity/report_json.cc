@@ -11,7 +11,7 @@ using json = nlohmann::ordered_json;
 json json_of(const std::optional<checks::spf::outcome>& spf) {
   const checks::spf::outcome found = spf.value_or(checks::spf::outcome());
   return {{"result", to_string(found.result)},
-          {"domain", found.domain},
+          {"domain", found.domain()},
           {"explanation", found.explanation},
           {"mechanism", found.mechanism},
           {"problem", found.problem}};

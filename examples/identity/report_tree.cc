@@ -63,9 +63,9 @@ void add_trace(node& to, const std::vector<spf::trace_entry>& trace) {
 }
 
 void add_spf(node& to, std::string_view identity, const spf::outcome& found) {
-  node& spf =
-      to.add(joined({"SPF of ", identity, " ", found.domain.empty() ? "(no domain)" : found.domain,
-                     ": ", to_string(found.result)}));
+  const std::string_view domain = found.domain();
+  node& spf = to.add(joined({"SPF of ", identity, " ", domain.empty() ? "(no domain)" : domain,
+                             ": ", to_string(found.result)}));
   add_trace(spf, found.trace);
   if (!found.mechanism.empty())
     spf.add(joined({"matched ", found.mechanism, " of ", found.mechanism_domain}));

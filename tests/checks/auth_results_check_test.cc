@@ -71,7 +71,7 @@ class says_spf final : public check {
   asio::awaitable<verdict> on_mail(context& ctx) override {
     spf::helo_note& helo = ctx.notes().emplace<spf::helo_note>();
     helo.outcome.identity = spf::identity::helo;
-    helo.outcome.domain = "client.example";
+    helo.outcome.sender = "postmaster@client.example";
     spf::mail_note& mail = ctx.transaction_notes().emplace<spf::mail_note>();
     mail.outcome.result = spf::result::temperror;
     mail.outcome.sender = "a@example.com";

@@ -41,7 +41,7 @@ class evidence final : public checks::check {
   asio::awaitable<smtp::verdict> on_message(checks::context& ctx) override {
     checks::spf::mail_note mail;
     mail.outcome.result = checks::spf::result::fail;
-    mail.outcome.domain = "bounce.a.test";
+    mail.outcome.sender = "someone@bounce.a.test";
     mail.outcome.matched_record = std::make_shared<checks::spf::owned_record>("v=spf1 -all");
     ctx.transaction_notes().emplace<checks::spf::mail_note>(mail);
     checks::dkim::signature_result s;

@@ -80,7 +80,7 @@ GATEPOST_DECL identifiers gather(const notes& transaction) {
   if (const auto* told = transaction.find<identifiers>()) found = *told;
   // RFC 9989 §4.4.2: the MAIL FROM identity alone.
   if (const auto* mail = transaction.find<spf::mail_note>(); mail != nullptr && !found.spf) {
-    found.spf = authenticated_spf{.domain = mail->outcome.domain,
+    found.spf = authenticated_spf{.domain = std::string(mail->outcome.domain()),
                                   .result = detail::auth_result_of(mail->outcome.result)};
   }
   if (const auto* report = transaction.find<dkim::report>();

@@ -26,8 +26,9 @@ inline std::string_view command_of(identity i) {
 
 // RFC 7208 §8.4: what the domain says is told as its words, not ours.
 inline std::string text_of_fail(const outcome& found, const smtp::ip_address& client) {
-  std::string text = "SPF: " + client.unmapped().text() + " may not send mail for " + found.domain +
-                     " (" + std::string(command_of(found.identity)) + ")";
+  std::string text = "SPF: " + client.unmapped().text() + " may not send mail for " +
+                     std::string(found.domain()) + " (" + std::string(command_of(found.identity)) +
+                     ")";
   if (!found.explanation.empty())
     text += "\nThe domain " + found.explanation_domain + " explains:\n" + found.explanation;
   return text;
@@ -36,7 +37,7 @@ inline std::string text_of_fail(const outcome& found, const smtp::ip_address& cl
 inline std::string text_of(const outcome& found, const smtp::ip_address& client) {
   const bool error = found.result == result::temperror || found.result == result::permerror;
   if (!error) return text_of_fail(found, client);
-  return "SPF of " + found.domain + " (" + std::string(command_of(found.identity)) +
+  return "SPF of " + std::string(found.domain()) + " (" + std::string(command_of(found.identity)) +
          ") cannot be evaluated: " + found.problem;
 }
 

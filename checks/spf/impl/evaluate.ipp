@@ -42,11 +42,11 @@ GATEPOST_DECL evaluation::evaluation(query q, const evaluation_options& options)
   outcome_.identity = q.identity;
   outcome_.sender = std::move(q.sender);
   set_identity();
-  enter({outcome_.domain, valid_name(outcome_.domain)}, origin::query);
+  enter(asked_domain(), origin::query);
   run();
 }
 
-// RFC 7208 §4.1, §4.3: no local part is "postmaster", and domains are A-labels.
+// RFC 7208 §4.3: no local part is "postmaster".
 GATEPOST_DECL void evaluation::set_identity() {
   std::string& sender = outcome_.sender;
   std::size_t at = detail::last_at(sender);
@@ -55,13 +55,18 @@ GATEPOST_DECL void evaluation::set_identity() {
     at = sender.find('@');
   }
   if (sender.ends_with('.')) sender.pop_back();
-  outcome_.domain.assign(sender, at + 1);
   local_part_ = at;
-  if (detail::is_ascii(outcome_.domain)) return;
-  auto labels = smtp::to_a_labels(outcome_.domain);
-  if (!labels) return;
-  outcome_.domain = std::move(*labels);
-  sender.replace(at + 1, sender.npos, outcome_.domain);
+}
+
+// RFC 7208 §4.3: domains are A-labels.
+GATEPOST_DECL evaluation::target evaluation::asked_domain() {
+  std::string& sender = outcome_.sender;
+  const std::string_view domain = std::string_view(sender).substr(local_part_ + 1);
+  if (valid_name(domain)) return {domain, true};
+  if (detail::is_ascii(domain)) return {domain, false};
+  const auto labels = smtp::to_a_labels(domain);
+  if (labels) sender.replace(local_part_ + 1, sender.npos, *labels);
+  return {outcome_.domain(), labels && valid_name(*labels)};
 }
 
 GATEPOST_DECL void evaluation::run() {

@@ -47,7 +47,7 @@ inline void append_pair(std::string& out, std::string_view key, std::string_view
 // What the result says, in words (RFC 7208 §2.6).
 inline std::string sentence(const outcome& found, std::string_view client) {
   const std::string by = std::string(client);
-  const std::string& domain = found.domain;
+  const std::string domain(found.domain());
   switch (found.result) {
     case result::none: return "no SPF record for " + domain;
     case result::neutral: return domain + " neither permits nor denies " + by;

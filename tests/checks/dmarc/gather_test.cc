@@ -18,7 +18,7 @@ TEST(Gather, TakesSpfOfMailFrom) {
   for (int i = 0; i <= static_cast<int>(spf::result::permerror); ++i) {
     spf::mail_note note;
     note.outcome.result = static_cast<spf::result>(i);
-    note.outcome.domain = "example.com";
+    note.outcome.sender = "a@example.com";
     transaction.emplace<spf::mail_note>(note);
     const identifiers found = gather(transaction);
     ASSERT_TRUE(found.spf);

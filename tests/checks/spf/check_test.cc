@@ -35,7 +35,7 @@ class reader final : public checks::check {
     const auto* mail = ctx.transaction_notes().find<mail_note>();
     seen_->helo = helo == nullptr ? "-" : to_string(helo->outcome.result);
     seen_->mail = mail == nullptr ? "-" : to_string(mail->outcome.result);
-    seen_->domain = mail == nullptr ? "" : mail->outcome.domain;
+    seen_->domain = mail == nullptr ? "" : mail->outcome.domain();
     return verdict::pass();
   }
 

@@ -13,7 +13,6 @@ namespace {
 outcome made(result r) {
   outcome o;
   o.result = r;
-  o.domain = "example.com";
   o.sender = "a@example.com";
   return o;
 }
@@ -77,7 +76,7 @@ TEST(ReceivedSpf, EveryResultHasASentence) {
 // No value ends its place.
 TEST(ReceivedSpf, HostileValues) {
   outcome o = made(result::fail);
-  o.domain = "ex)ample\\.com\r\nX: y";
+  o.sender = "a@ex)ample\\.com\r\nX: y";
   o.mechanism = "-exists:\"(;\\";
   received_spf_facts f = facts();
   f.reverse_path = "\"a\\\"b\"@example.com";
