@@ -77,6 +77,8 @@ struct mail_parameters {
 };
 
 struct mail_command {
+  constexpr mail_command() noexcept {}  // an aggregate would be cleared first, and then filled
+
   path reverse_path;
   mail_parameters parameters;
 };
@@ -97,6 +99,8 @@ struct rcpt_parameters {
 };
 
 struct rcpt_command {
+  constexpr rcpt_command() noexcept {}  // as above
+
   path forward_path;
   rcpt_parameters parameters;
 };

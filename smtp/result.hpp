@@ -22,6 +22,8 @@ class [[nodiscard]] result {
  public:
   constexpr result(T value) : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
   constexpr result(errc error) : error_(error) {}          // NOLINT(google-explicit-constructor)
+  // A value by default, made where it stays.
+  constexpr explicit result(std::in_place_t) : value_(std::in_place) {}
 
   constexpr explicit operator bool() const noexcept { return value_.has_value(); }
   constexpr bool has_value() const noexcept { return value_.has_value(); }

@@ -140,7 +140,7 @@ GATEPOST_DECL result<command_line> parse_command(std::string_view line) {
 
 GATEPOST_DECL result<mail_command> parse_mail(std::string_view argument,
                                               const parse_options& options) {
-  result<mail_command> command = mail_command{};
+  result<mail_command> command(std::in_place);
   const errc e = detail::read_mail(argument, options, *command);
   if (e != detail::no_error) command = e;
   return command;
@@ -148,7 +148,7 @@ GATEPOST_DECL result<mail_command> parse_mail(std::string_view argument,
 
 GATEPOST_DECL result<rcpt_command> parse_rcpt(std::string_view argument,
                                               const parse_options& options, bool smtputf8) {
-  result<rcpt_command> command = rcpt_command{};
+  result<rcpt_command> command(std::in_place);
   const errc e = detail::read_rcpt(argument, options, smtputf8, *command);
   if (e != detail::no_error) command = e;
   return command;

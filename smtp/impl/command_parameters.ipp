@@ -42,18 +42,21 @@ constexpr bool is_keyword(std::string_view s) {
   return true;
 }
 
-// What an octet can be in a value. RFC 5321 §4.1.2: esmtp-value = 1*(%d33-60 / %d62-126); RFC 6531
-// §3.3 adds UTF-8.
+// What an octet can be in a parameter. RFC 5321 §4.1.2: esmtp-value = 1*(%d33-60 / %d62-126); RFC
+// 6531 §3.3 adds UTF-8.
 constexpr std::uint8_t odd_in_value = 1;
 constexpr std::uint8_t not_ascii_in_value = 2;
 constexpr std::uint8_t behind_value = 4;
+constexpr std::uint8_t behind_keyword = 8;
 
 constexpr auto value_octets = [] {
   std::array<std::uint8_t, 256> kinds{};
   for (unsigned c = 0; c < kinds.size(); ++c) {
     if (c == ' ' || c == '\t')
-      kinds[c] = behind_value | odd_in_value;
-    else if (c < 32 || c == '=' || c == 127)
+      kinds[c] = behind_keyword | behind_value | odd_in_value;
+    else if (c == '=')
+      kinds[c] = behind_keyword | odd_in_value;
+    else if (c < 32 || c == 127)
       kinds[c] = odd_in_value;
     else if (c >= 128)
       kinds[c] = not_ascii_in_value;
@@ -89,7 +92,7 @@ struct parameter {
 // The next parameter, taken off `rest` with the blanks behind it.
 inline result<parameter> take_parameter(std::string_view& rest, bool utf8) {
   std::size_t end = 0;
-  while (end < rest.size() && !is_blank(rest[end]) && rest[end] != '=') ++end;
+  while (end < rest.size() && (kind_in_value(rest[end]) & behind_keyword) == 0) ++end;
   parameter p{rest.substr(0, end), {}, end < rest.size() && rest[end] == '='};
   std::uint8_t kinds = 0;
   if (p.has_value) {
@@ -121,9 +124,13 @@ std::optional<Number> read_number(std::string_view s) {
 // digits).
 inline std::optional<std::uint64_t> read_size(std::string_view s) {
   if (s.empty() || s.size() > 20) return std::nullopt;
-  for (const char c : s)
-    if (c < '0' || c > '9') return std::nullopt;
-  return read_number<std::uint64_t>(s).value_or(~0ull);
+  std::uint64_t n = 0;
+  for (const char c : s) {
+    const auto digit = static_cast<unsigned char>(c - '0');
+    if (digit > 9) return std::nullopt;
+    n = n * 10 + digit;  // may be wrong of 20 digits
+  }
+  return s.size() < 20 ? n : read_number<std::uint64_t>(s).value_or(~0ull);
 }
 
 using mail_setter = errc (*)(const parameter&, mail_parameters&);
