@@ -71,6 +71,7 @@ struct spool_operation {
   bool synced = true;
   bool in_file = false;  // commit: the text is in a file
   bool written = false;  // is part of the batch that is being written
+  bool tried = false;    // remove: was part of one before, which may be in the log
   std::string id;
   std::string record;      // commit, update
   std::string body;        // commit: the text, unless in_file
@@ -169,11 +170,6 @@ class spool_engine {
   using clock = std::chrono::steady_clock;
   using wake_up = std::optional<std::chrono::milliseconds>;
 
-  struct doubtful {
-    std::string id;
-    bool in_file;
-  };
-
   // --- Start -------------------------------------------------------------------------------------
   std::string prepare_directory();
   std::string check_access(const struct stat& found) const;
@@ -209,10 +205,14 @@ class spool_engine {
   void settle(operation_ptr& operation, std::error_code written);
   void succeed(operation_ptr& operation);
   void fail(operation_ptr& operation);
+  void doubt(operation_ptr& operation);
+  void removed(spool_operation& operation);
+  void remove_unneeded_files();
   void sync_if_due();
   void break_down(const rocksdb::Status& status);
   void try_again();
   rocksdb::Status repair();
+  void dispel(spool_operation& doubtful);
   wake_up next_wake_up() const;
   void finish();
   void finish_log();
@@ -263,7 +263,11 @@ class spool_engine {
   std::unordered_set<std::string_view> going_;  // ids that the batch removes
   std::vector<operation_ptr> follow_ups_;       // removals of commits that nobody waited for
   std::vector<operation_ptr> retries_;          // lazy operations that failed
-  std::vector<doubtful> doubtful_;  // failed commits: the log may hold them all the same
+  // Failed commits and removals: the log may hold them all the same.
+  std::vector<operation_ptr> doubtful_;
+  // Texts of messages that are removed. They go when that is synced: else a loss of power could
+  // leave a record without its text.
+  std::vector<std::string> unneeded_files_;
   std::optional<clock::time_point> unsynced_since_;
   clock::time_point next_attempt_{};
   std::chrono::milliseconds retry_wait_;

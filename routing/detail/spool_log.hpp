@@ -111,6 +111,7 @@ inline spool_engine::wake_up spool_engine::run_log(std::vector<operation_ptr>& b
     work_off(more);
   }
   sync_if_due();
+  if (!unsynced_since_) remove_unneeded_files();
   return next_wake_up();
 }
 
@@ -166,6 +167,7 @@ inline void spool_engine::make_room(std::size_t operations) {
   in(follow_ups_);
   in(retries_);
   in(doubtful_);
+  in(unneeded_files_);
 }
 
 // Tells whoever reads the log that all before this batch was safe; see log_scan.hpp.
@@ -210,15 +212,19 @@ inline std::error_code spool_engine::find(const std::string& id) {
 }
 
 inline void spool_engine::prepare_removal(spool_operation& operation) {
-  operation.answer = find(operation.id);
-  if (operation.answer) return;
+  const std::error_code missing = find(operation.id);
+  if (missing) {
+    // The log may have had it, though writing failed.
+    if (missing != smtp::errc::not_found || !operation.tried) operation.answer = missing;
+    return;
+  }
   const auto text = text_in_spool_record(found_);
   operation.size = text ? text->size : 0;
   operation.in_file = in_file_.contains(operation.id);
   require(batch_.Delete(record_key(operation.id)));
   // Written once and never again, so the two annihilate each other wherever they meet.
   if (!operation.in_file) require(batch_.SingleDelete(body_key(operation.id)));
-  operation.written = true;
+  operation.written = operation.tried = true;
   going_.insert(operation.id);
 }
 
@@ -280,19 +286,26 @@ inline void spool_engine::succeed(operation_ptr& done) {
       follow_ups_.push_back(std::move(done));
       return;
     case kind::update: count([](spool_stats& s) { ++s.updates; }); break;
-    case kind::remove:
-      if (operation.in_file) {
-        files_.remove(operation.id);
-        in_file_.erase(operation.id);
-      }
-      count([&](spool_stats& s) {
-        ++s.removals;
-        --s.messages;
-        s.octets -= operation.size;
-      });
-      break;
+    case kind::remove: removed(operation); break;
   }
   operation.finish({});
+}
+
+// make_room() has made it for what is kept.
+inline void spool_engine::removed(spool_operation& operation) {
+  count([&](spool_stats& s) {
+    ++s.removals;
+    --s.messages;
+    s.octets -= operation.size;
+  });
+  if (!operation.in_file) return;
+  in_file_.erase(operation.id);
+  unneeded_files_.push_back(std::move(operation.id));
+}
+
+inline void spool_engine::remove_unneeded_files() {
+  for (const std::string& id : unneeded_files_) files_.remove(id);
+  unneeded_files_.clear();
 }
 
 inline void spool_engine::fail(operation_ptr& operation) {
@@ -311,8 +324,15 @@ inline void spool_engine::fail(operation_ptr& operation) {
   }
   count([](spool_stats& s) { ++s.failures; });
   operation->finish(operation->answer);
-  if (operation->what == kind::commit && was_written)
-    doubtful_.push_back({std::move(operation->id), operation->in_file});
+  if (operation->what != kind::update && was_written) doubt(operation);
+}
+
+// Without its text, which nobody needs any more.
+inline void spool_engine::doubt(operation_ptr& operation) {
+  operation->record = {};
+  operation->body = {};
+  operation->held.release();
+  doubtful_.push_back(std::move(operation));
 }
 
 inline void spool_engine::sync_if_due() {
@@ -338,6 +358,7 @@ inline void spool_engine::finish_log() {
   next_attempt_ = {};
   if (!retries_.empty()) run_log(nothing);
   if (broken_ == 0 && unsynced_since_ && store_.sync().ok()) unsynced_since_.reset();
+  if (!unsynced_since_) remove_unneeded_files();
   // Until something follows it in the log, a damage of the last batch looks like a torn end.
   const bool changed = stats_.commits + stats_.updates + stats_.removals > 0;
   if (broken_ == 0 && changed && !unsynced_since_) {
@@ -375,25 +396,37 @@ inline void spool_engine::try_again() {
 // After a failed write nobody knows how much of it is in the log. The database is opened anew,
 // which reads the log back, and what nobody was promised is removed.
 inline rocksdb::Status spool_engine::repair() {
-  if (!space_.enough()) return rocksdb::Status::NoSpace();
+  if (!space_.enough()) {
+    // Room counts for more than a loss of power.
+    remove_unneeded_files();
+    return rocksdb::Status::NoSpace();
+  }
   if (fault(spool_step::reopen)) return rocksdb::Status::IOError("injected");
   rocksdb::Status status = store_.open();
   if (!status.ok()) return status;
   unsynced_since_.reset();  // what the log had is in a table now
+  unneeded_files_.reserve(unneeded_files_.size() + doubtful_.size());
   begin_batch();
-  for (const doubtful& message : doubtful_) {
-    require(batch_.Delete(record_key(message.id)));
-    require(batch_.SingleDelete(body_key(message.id)));
+  for (const operation_ptr& doubtful : doubtful_) {
+    if (doubtful->what != spool_operation::kind::commit) continue;
+    require(batch_.Delete(record_key(doubtful->id)));
+    require(batch_.SingleDelete(body_key(doubtful->id)));
   }
   // Also without any: shows that writing works.
   require(batch_.Put(slice_of(format_key), slice_of(format_value)));
   status = write_batch(true);
   if (!status.ok()) return status;
-  for (const doubtful& message : doubtful_) {
-    if (message.in_file) files_.remove(message.id);
-  }
-  doubtful_.clear();
+  for (; !doubtful_.empty(); doubtful_.pop_back()) dispel(*doubtful_.back());
   return status;
+}
+
+// Of a commit nothing is left now. A removal has taken place, or it has not.
+inline void spool_engine::dispel(spool_operation& doubtful) {
+  if (doubtful.what == spool_operation::kind::commit) {
+    if (doubtful.in_file) files_.remove(doubtful.id);
+  } else if (store_.read(record_key(doubtful.id), found_).IsNotFound()) {
+    removed(doubtful);
+  }
 }
 
 inline spool_engine::wake_up spool_engine::next_wake_up() const {

@@ -112,6 +112,23 @@ TEST_F(rocksdb_spool_fault_test, lazy_changes_wait_for_better_times) {
   EXPECT_TRUE(eventually([&] { return ids_in(*spool).empty(); }));
 }
 
+// A loss of power must not leave a record without its text.
+TEST_F(rocksdb_spool_fault_test, a_text_is_there_until_the_removal_is_synced) {
+  options.lazy_sync = std::chrono::hours(1);
+  reopen();
+  const std::string large = run(put(*spool, text_of_size(5000)));
+  const std::string small = run(put(*spool, "small"));
+  // What the first one does is done when the second one begins.
+  for (const std::string& id : {large, small}) {
+    EXPECT_FALSE(run(spool->remove(id, durability::lazy)));
+    ASSERT_TRUE(eventually([&] { return !spool->load(id); }));
+  }
+  EXPECT_EQ(files(), 1u);
+  EXPECT_EQ(spool->stats().messages, 0u);
+  put_error("is synced, and all before it");
+  EXPECT_TRUE(eventually([&] { return files() == 0; }));
+}
+
 TEST_F(rocksdb_spool_fault_test, lazy_changes_have_a_last_chance_at_the_end) {
   options.first_retry = std::chrono::hours(1);
   reopen();

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <set>
@@ -33,25 +34,25 @@ struct promises {
   std::set<std::string> removed;
 };
 
+rocksdb_spool_options quick_options(const std::string& directory) {
+  rocksdb_spool_options options(directory);
+  options.free_reserve = 0;
+  options.inline_limit = 5000;
+  options.first_retry = std::chrono::milliseconds(1);
+  options.longest_retry = std::chrono::milliseconds(4);
+  options.lazy_sync = std::chrono::milliseconds(1);
+  return options;
+}
+
+std::unique_ptr<rocksdb_spool> open_spool(const rocksdb_spool_options& options) {
+  std::string problem;
+  auto spool = rocksdb_spool::open(options, problem);
+  EXPECT_TRUE(spool) << problem;
+  return spool;
+}
+
 class spool_calls : public ::testing::TestWithParam<call> {
  protected:
-  static rocksdb_spool_options options_for(const std::string& directory) {
-    rocksdb_spool_options options(directory);
-    options.free_reserve = 0;
-    options.inline_limit = 5000;
-    options.first_retry = std::chrono::milliseconds(1);
-    options.longest_retry = std::chrono::milliseconds(4);
-    options.lazy_sync = std::chrono::milliseconds(1);
-    return options;
-  }
-
-  static std::unique_ptr<rocksdb_spool> open(const rocksdb_spool_options& options) {
-    std::string problem;
-    auto spool = rocksdb_spool::open(options, problem);
-    EXPECT_TRUE(spool) << problem;
-    return spool;
-  }
-
   static void put_one(rocksdb_spool& spool, std::size_t size, promises& p) {
     const std::string id = run(put(spool, text_of_size(size)));
     if (!id.empty()) p.kept.emplace(id, size);
@@ -94,8 +95,8 @@ class spool_calls : public ::testing::TestWithParam<call> {
     SCOPED_TRACE(std::string(to_string(GetParam())) + " number " + std::to_string(first) + " of " +
                  std::to_string(count) + ": " + std::strerror(error));
     const tests::scratch_directory scratch;
-    const rocksdb_spool_options options = options_for(scratch / "spool");
-    auto spool = open(options);
+    const rocksdb_spool_options options = quick_options(scratch / "spool");
+    auto spool = open_spool(options);
     ASSERT_TRUE(spool);
     failing_calls::fail(GetParam(), error, first, count);
     promises p = use(*spool);
@@ -110,7 +111,7 @@ class spool_calls : public ::testing::TestWithParam<call> {
     }
     expect_kept(*spool, p);
     spool.reset();
-    spool = open(options);
+    spool = open_spool(options);
     ASSERT_TRUE(spool);
     expect_kept(*spool, p);
   }
@@ -118,7 +119,7 @@ class spool_calls : public ::testing::TestWithParam<call> {
   // How many such calls there are when none fails.
   std::size_t count_calls() {
     const tests::scratch_directory scratch;
-    const auto spool = open(options_for(scratch / "spool"));
+    const auto spool = open_spool(quick_options(scratch / "spool"));
     failing_calls::fail(GetParam(), 0, 0);
     const promises p = use(*spool);
     EXPECT_EQ(p.kept.size(), 3u);
@@ -132,6 +133,31 @@ TEST_P(spool_calls, fail_one_by_one_and_for_a_while) {
   for (const int error : {EIO, ENOSPC})
     for (const std::size_t count : {std::size_t{1}, failing_calls::for_ever})
       for (std::size_t first = 1; first <= all; ++first) check(error, first, count);
+}
+
+// A removal whose sync fails has taken place, or it has not; its text is there as long as its
+// record is.
+TEST(spool_removal, leaves_no_text_behind_whatever_fails) {
+  namespace fs = std::filesystem;
+  for (const durability how : {durability::synced, durability::lazy}) {
+    for (std::size_t first = 1; first <= 3; ++first) {
+      const tests::scratch_directory scratch;
+      const rocksdb_spool_options options = quick_options(scratch / "spool");
+      const auto spool = open_spool(options);
+      ASSERT_TRUE(spool);
+      const std::string id = run(put(*spool, text_of_size(70'000)));
+      failing_calls::fail(call::fdatasync, EIO, first);
+      (void)run(spool->remove(id, how));
+      ASSERT_TRUE(eventually([&] { return !run(put(*spool, "small")).empty(); }));
+      failing_calls::stop();
+      ASSERT_TRUE(eventually([&] { return !run(put(*spool, "small")).empty(); }));
+      const bool removed = !spool->load(id);
+      EXPECT_TRUE(removed || how == durability::synced);
+      EXPECT_TRUE(eventually([&] {
+        return fs::is_empty(options.directory + "/bodies") == removed;
+      })) << first;
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(all, spool_calls,
