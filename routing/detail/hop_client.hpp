@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "smtp/client.hpp"
 #include "smtp/config.hpp"
 #include "smtp/connector.hpp"
+#include "smtp/server_features.hpp"
 #include "smtp/transaction.hpp"
 #include "smtp/transport.hpp"
 
@@ -110,6 +112,9 @@ struct open_recipient {
 // Deferred, because a next hop cannot be asked.
 GATEPOST_DECL smtp::recipient_outcome unreachable(std::string why);
 
+// Of a transaction that was given up before it began.
+GATEPOST_DECL smtp::transaction_outcome given_up(std::size_t recipients);
+
 // Where to connect to. Nothing: the hop needs an MX look-up, and there is no resolver here.
 GATEPOST_DECL std::optional<smtp::connect_target> target_of(const next_hop& hop);
 
@@ -132,6 +137,18 @@ GATEPOST_DECL asio::awaitable<std::unique_ptr<smtp::client_connection>> open_hop
 // ended already there is nothing to say.
 GATEPOST_DECL asio::awaitable<void> leave_hop(std::unique_ptr<smtp::client_connection> session,
                                               connections_at_work* at_work);
+
+// Whether the message was announced with BODY=8BITMIME or SMTPUTF8, and the hop lacks that: it may
+// have it all the same if the text does not need it. BINARYMIME stays what it is: whether a text is
+// made of lines is not looked at.
+GATEPOST_DECL bool asks_too_much(const smtp::transaction& t, const smtp::server_features& f);
+
+// Announces in `t` what its text needs, and no more (routing/detail/text_needs.hpp). Reads `text`,
+// as it would be sent, to its end, and lets others run between its blocks. Errors, and then `t` is
+// as it was: cancelled, where `at_work` is; why the text cannot be read. `t`, `text` and `at_work`
+// outlive the call.
+GATEPOST_DECL asio::awaitable<std::error_code> ask_for_what_is_needed(
+    smtp::transaction& t, body_reader& text, const connections_at_work& at_work);
 
 // Whether our own client has refused for what the hop lacks: an extension, room for the size, or
 // what REQUIRETLS asks for. The next one may have it (RFC 5321 §5.1, RFC 8689 §4.2.1).

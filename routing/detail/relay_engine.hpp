@@ -284,8 +284,11 @@ class relay_engine final : public std::enable_shared_from_this<relay_engine> {
                                         const next_hop& hop, const std::string& key);
   asio::awaitable<smtp::transaction_outcome> send(const spool_message& m, hop_connection& c,
                                                   const std::vector<open_recipient>& to);
-  smtp::transaction transaction_for(const spool_message& m, const std::vector<open_recipient>& to,
-                                    std::uint64_t size) const;
+  asio::awaitable<std::error_code> fit(const spool_message& m, smtp::transaction& t);
+  asio::awaitable<std::error_code> send_text(const spool_message& m, smtp::transaction& t,
+                                             hop_connection& c, smtp::transaction_outcome& outcome);
+  smtp::transaction transaction_for(const spool_message& m,
+                                    const std::vector<open_recipient>& to) const;
 
   // --- Connections (relay_pool.ipp) ---
   hop_connection take_idle(const std::string& key);

@@ -103,19 +103,15 @@ GATEPOST_DECL asio::awaitable<relay_engine::hop_visit> relay_engine::deliver_by(
 
 GATEPOST_DECL asio::awaitable<smtp::transaction_outcome> relay_engine::send(
     const spool_message& m, hop_connection& c, const std::vector<open_recipient>& to) {
-  smtp::transaction_outcome outcome;
-  auto text = store.open(m.id);
+  smtp::transaction t = transaction_for(m, to);
   std::error_code why;
-  if (!text) why = make_error_code(text.error());
-  if (text) {
-    edited_body edited(*std::move(text), m.edits);
-    const smtp::transaction t = transaction_for(m, to, edited.size());
-    reader_source source(edited);
-    const work_mark mark(&at_work_, c.session.get());
-    outcome = co_await c.session->send(t, source);
-    if (!source.error()) co_return outcome;
-    why = source.error();
+  if (asks_too_much(t, c.session->session().features())) {
+    why = co_await fit(m, t);
+    if (at_work_.cancelled()) co_return given_up(to.size());
   }
+  smtp::transaction_outcome outcome;
+  if (!why) why = co_await send_text(m, t, c, outcome);
+  if (!why) co_return outcome;
   // Nothing that another next hop could do better.
   trouble("spool", "cannot read the text of message " + m.id + ": " + why.message(), m.session_id);
   outcome.unanswered = false;
@@ -130,9 +126,32 @@ GATEPOST_DECL asio::awaitable<smtp::transaction_outcome> relay_engine::send(
   co_return outcome;
 }
 
-GATEPOST_DECL smtp::transaction relay_engine::transaction_for(const spool_message& m,
-                                                              const std::vector<open_recipient>& to,
-                                                              std::uint64_t size) const {
+// The text is read once more, which only mail for hops that lack an extension has to bear.
+GATEPOST_DECL asio::awaitable<std::error_code> relay_engine::fit(const spool_message& m,
+                                                                 smtp::transaction& t) {
+  auto text = store.open(m.id);
+  if (!text) co_return make_error_code(text.error());
+  edited_body edited(*std::move(text), m.edits);
+  const std::error_code failed = co_await ask_for_what_is_needed(t, edited, at_work_);
+  co_return failed;
+}
+
+// Why the text could not be read, if so.
+GATEPOST_DECL asio::awaitable<std::error_code> relay_engine::send_text(
+    const spool_message& m, smtp::transaction& t, hop_connection& c,
+    smtp::transaction_outcome& outcome) {
+  auto text = store.open(m.id);
+  if (!text) co_return make_error_code(text.error());
+  edited_body edited(*std::move(text), m.edits);
+  t.size = edited.size();
+  reader_source source(edited);
+  const work_mark mark(&at_work_, c.session.get());
+  outcome = co_await c.session->send(t, source);
+  co_return source.error();
+}
+
+GATEPOST_DECL smtp::transaction relay_engine::transaction_for(
+    const spool_message& m, const std::vector<open_recipient>& to) const {
   smtp::transaction t;
   // Both can be read, or destination_of() would not have sent us here.
   t.reverse_path = kept_address(m.reverse_path).value_or(smtp::address());
@@ -143,7 +162,6 @@ GATEPOST_DECL smtp::transaction relay_engine::transaction_for(const spool_messag
     added.notify = kept.notify;
     added.orcpt = kept.orcpt;
   }
-  t.size = size;
   t.body = m.body;
   t.smtputf8 = m.smtputf8;
   t.requiretls = m.requiretls;

@@ -112,20 +112,29 @@ TEST_F(RelayHops, LmtpAnswersForEachRecipient) {
   EXPECT_EQ(m.recipients[2].state, recipient_state::failed);
 }
 
+// --- What a hop lacks
+// -----------------------------------------------------------------------------
+
+constexpr std::string_view eight_bit_text = "Subject: hello\r\n\r\nGr\u00fc\u00dfe\r\n";
+constexpr std::string_view utf8_header = "Subject: Gr\u00fc\u00dfe\r\n\r\nHi.\r\n";
+
 struct unable {
   const char* offers;
   const char* mail;
   const char* rcpt;
+  std::string_view text;
   const char* reply;
 };
 
 TEST_F(RelayHops, AHopThatCannotTakeTheMessageFailsItWithTheCode) {
   const unable cases[] = {
-      {"SMTPUTF8", "<s@a.test> BODY=8BITMIME", "<r@b.test>", "554 5.6.3"},
-      {"8BITMIME", "<s@a.test> SMTPUTF8", "<r@b.test>", "553 5.6.7"},
-      {"8BITMIME", "<s@a.test> SMTPUTF8", "<\u00fc@b.test>", "553 5.6.7"},
-      {"SIZE 20", "<s@a.test>", "<r@b.test>", "552 5.3.4"},
-      {"CHUNKING", "<s@a.test> BODY=BINARYMIME", "<r@b.test>", "554 5.6.3"},
+      {"SMTPUTF8", "<s@a.test> BODY=8BITMIME", "<r@b.test>", eight_bit_text, "554 5.6.3"},
+      {"8BITMIME", "<s@a.test> SMTPUTF8", "<r@b.test>", utf8_header, "553 5.6.7"},
+      {"8BITMIME", "<s@a.test> SMTPUTF8", "<\u00fc@b.test>", some_text, "553 5.6.7"},
+      {"8BITMIME", "<\u00fc@a.test> SMTPUTF8", "<r@b.test>", some_text, "553 5.6.7"},
+      {"SIZE 20", "<s@a.test>", "<r@b.test>", some_text, "552 5.3.4"},
+      {"CHUNKING", "<s@a.test> BODY=BINARYMIME", "<r@b.test>", some_text, "554 5.6.3"},
+      {"SMTPUTF8", "<s@a.test> SMTPUTF8", "<r@b.test>", eight_bit_text, "554 5.6.3"},
   };
   bench.routes.add("b.test", both());
   bench.start();
@@ -137,7 +146,7 @@ TEST_F(RelayHops, AHopThatCannotTakeTheMessageFailsItWithTheCode) {
     }
     mail_session client(*bench.relay);
     ASSERT_TRUE(client.from(c.mail).rcpt(bench.io, c.rcpt).passes());
-    const std::string id = client.data(bench.io, some_text).queue_id;
+    const std::string id = client.data(bench.io, c.text).queue_id;
     ASSERT_TRUE(bench.settled(++attempts));
     const spool_recipient r = bench.kept(id).recipients.at(0);
     EXPECT_EQ(r.state, recipient_state::failed) << c.reply;
@@ -147,17 +156,85 @@ TEST_F(RelayHops, AHopThatCannotTakeTheMessageFailsItWithTheCode) {
   EXPECT_THAT(second.messages(), IsEmpty());
 }
 
-// A client may declare more than its text needs: any hop that is listed may take it.
+struct announced {
+  std::vector<std::string> offers;
+  const char* mail;
+  std::string_view text;
+  const char* said;
+};
+
+// A client may announce more than its text needs (RFC 6531 §3.6).
+TEST_F(RelayHops, AHopNeedNotOfferWhatIsOnlyAnnounced) {
+  const announced cases[] = {
+      {{}, "<s@a.test> BODY=8BITMIME", some_text, "MAIL FROM:<s@a.test>"},
+      {{}, "<s@a.test> SMTPUTF8", some_text, "MAIL FROM:<s@a.test>"},
+      {{"8BITMIME"}, "<> BODY=8BITMIME SMTPUTF8", some_text, "MAIL FROM:<>"},
+      {{"8BITMIME"}, "<> SMTPUTF8", eight_bit_text, "MAIL FROM:<> BODY=8BITMIME"},
+      {{"SMTPUTF8"}, "<> SMTPUTF8", some_text, "MAIL FROM:<>"},
+      // Where nothing is lacking, nobody looks.
+      {{"8BITMIME", "SMTPUTF8"},
+       "<> BODY=8BITMIME SMTPUTF8",
+       some_text,
+       "MAIL FROM:<> BODY=8BITMIME SMTPUTF8"},
+  };
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  std::size_t attempts = 0;
+  for (const announced& c : cases) {
+    hop.offers(c.offers);
+    hop.drop_connections();
+    mail_session client(*bench.relay);
+    client.from(c.mail).to(bench.io, {"r@b.test"}).data(bench.io, c.text);
+    ASSERT_TRUE(bench.settled(++attempts));
+    EXPECT_EQ(bench.log.last("r@b.test").result, "delivered") << c.mail;
+    ASSERT_THAT(hop.messages(), SizeIs(attempts));
+    EXPECT_EQ(hop.messages().back().mail, c.said);
+    EXPECT_EQ(hop.messages().back().text, c.text);
+  }
+}
+
+TEST_F(RelayHops, WhatIsPutOnTopCountsAsText) {
+  hop.offers({"8BITMIME"});
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  mail_session client(*bench.relay);
+  client.edits.prepend("X-Note", "\u00fc");
+  client.from("<s@a.test> SMTPUTF8").to(bench.io, {"r@b.test"}).data(bench.io, some_text);
+  ASSERT_TRUE(bench.settled(1));
+  EXPECT_THAT(bench.log.last("r@b.test").reply, StartsWith("553 5.6.7"));
+}
+
+TEST_F(RelayHops, ARecipientThatNeedsSmtputf8DoesNotStopTheOthers) {
+  hop.offers({"8BITMIME"});
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  mail_session client(*bench.relay);
+  client.from("<s@a.test> SMTPUTF8").to(bench.io, {"\u00fc@b.test", "r@b.test"});
+  client.data(bench.io, some_text);
+  ASSERT_TRUE(bench.settled(2));
+  EXPECT_EQ(bench.log.last("r@b.test").result, "delivered");
+  EXPECT_THAT(bench.log.last("\u00fc@b.test").reply, StartsWith("553 5.6.7"));
+}
+
+struct lacking {
+  const char* mail;
+  std::string_view text;
+};
+
 TEST_F(RelayHops, AnotherHopMayHaveWhatTheFirstLacks) {
   hop.offers({"SIZE 20"});
   second.offers({"8BITMIME", "SMTPUTF8"});
   bench.routes.add("b.test", both());
   bench.start();
   std::size_t attempts = 0;
-  for (const char* mail : {"<s@a.test>", "<s@a.test> BODY=8BITMIME", "<s@a.test> SMTPUTF8"}) {
-    bench.send({"r@b.test"}, mail);
+  const lacking cases[] = {{"<s@a.test>", some_text},
+                           {"<s@a.test> BODY=8BITMIME", eight_bit_text},
+                           {"<s@a.test> SMTPUTF8", utf8_header}};
+  for (const lacking& c : cases) {
+    mail_session client(*bench.relay);
+    client.from(c.mail).to(bench.io, {"r@b.test"}).data(bench.io, c.text);
     ASSERT_TRUE(bench.settled(++attempts));
-    EXPECT_EQ(bench.log.last("r@b.test").result, "delivered") << mail;
+    EXPECT_EQ(bench.log.last("r@b.test").result, "delivered") << c.mail;
   }
   EXPECT_THAT(hop.messages(), IsEmpty());
   EXPECT_THAT(second.messages(), SizeIs(3));
@@ -169,7 +246,9 @@ TEST_F(RelayHops, NothingFailsForWhatAHopLacksWhileAnotherIsAway) {
   second.go_away();
   bench.routes.add("b.test", both());
   bench.start();
-  const std::string id = bench.send({"r@b.test"}, "<s@a.test> BODY=8BITMIME");
+  mail_session client(*bench.relay);
+  client.from("<s@a.test> BODY=8BITMIME").to(bench.io, {"r@b.test"});
+  const std::string id = client.data(bench.io, eight_bit_text).queue_id;
   ASSERT_TRUE(bench.settled(1));
   EXPECT_EQ(bench.kept(id).recipients.at(0).state, recipient_state::pending);
 }
