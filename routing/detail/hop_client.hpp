@@ -162,6 +162,11 @@ GATEPOST_DECL bool is_trouble_of_hop(const smtp::recipient_outcome& o);
 // about anybody. On a connection that had been idle that is no word about the hop.
 GATEPOST_DECL bool is_goodbye(const smtp::transaction_outcome& outcome);
 
+// Whether the hop has closed the connection without a word while it was told the recipients: one of
+// them may be what it does not bear, and the others may get through without it. Which one it is
+// cannot be known where commands are pipelined: replies of before may be lost with the connection.
+GATEPOST_DECL bool dropped_at_recipients(const smtp::client_connection& c);
+
 // Whether the hop takes no more recipients in this transaction, and will take this one in another
 // (RFC 5321 §4.5.3.1.10).
 GATEPOST_DECL bool is_one_too_many(const smtp::recipient_outcome& o);

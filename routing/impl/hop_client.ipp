@@ -175,6 +175,13 @@ GATEPOST_DECL bool is_goodbye(const smtp::transaction_outcome& outcome) {
   return said;
 }
 
+GATEPOST_DECL bool dropped_at_recipients(const smtp::client_connection& c) {
+  const smtp::client_failure& why = c.failure();
+  if (why.error != smtp::errc::connection_lost) return false;
+  const bool pipelined = c.session().features().has(smtp::extension::pipelining);
+  return why.step == smtp::client_step::rcpt || (pipelined && why.step == smtp::client_step::mail);
+}
+
 GATEPOST_DECL bool is_one_too_many(const smtp::recipient_outcome& o) {
   if (o.state != smtp::recipient_state::deferred || o.step != smtp::client_step::rcpt) return false;
   // 552 is what RFC 821 had for this; where it means anything else it is no deferral.

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "routing/relay.hpp"
@@ -515,6 +516,130 @@ TEST_F(RelayHops, OneThatIsTooManyByItselfIsTriedAgainLater) {
   EXPECT_EQ(bench.log.last("2@b.test").result, "deferred");
   EXPECT_EQ(bench.log.last("1@b.test").result, "delivered");
   EXPECT_EQ(hop.count("RCPT TO:<2@"), 2);
+}
+
+// --- A hop that drops the connection at a recipient
+// ---------------------------------------------------------------
+
+TEST_F(RelayHops, ARecipientThatAHopDoesNotBearHoldsUpNoOther) {
+  hop.answer("RCPT TO:<bad@", std::string(wire_hop::drop));
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  const std::string id = bench.send({"1@b.test", "2@b.test", "bad@b.test", "4@b.test", "5@b.test"});
+  ASSERT_TRUE(bench.settled(5));
+  EXPECT_EQ(bench.log.count("delivered"), 4u);
+  const tests::delivery_note bad = bench.log.last("bad@b.test");
+  EXPECT_EQ(bad.result, "deferred");
+  EXPECT_EQ(bad.attempt, 1u);
+  EXPECT_EQ(bad.reply, "451 4.4.2 connection lost (RCPT)");
+  EXPECT_EQ(bench.kept(id).recipients[2].state, recipient_state::pending);
+  EXPECT_EQ(bench.relay->stats().queued, 1u);
+
+  hop.answer({});
+  bench.relay->flush();
+  ASSERT_TRUE(bench.settled(6));
+  EXPECT_EQ(bench.log.last("bad@b.test").result, "delivered");
+}
+
+// Several of them, wherever they stand.
+TEST_F(RelayHops, NorDoTwoOfThem) {
+  hop.answer("RCPT TO:<bad", std::string(wire_hop::drop));
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  for (const auto& [one, other] : {std::pair("bad1", "bad2"), std::pair("bad3", "good")}) {
+    const std::string first = std::string(one) + "@b.test";
+    const std::string last = std::string(other) + "@b.test";
+    const std::size_t before = bench.log.count();
+    bench.send({first, "2@b.test", "3@b.test", "4@b.test", "5@b.test", last});
+    ASSERT_TRUE(bench.settled(before + 6));
+  }
+  EXPECT_EQ(bench.log.count("delivered"), 9u);
+  EXPECT_EQ(bench.log.count("deferred"), 3u);
+}
+
+TEST_F(RelayHops, OnlyThatRecipientGoesToTheNextHop) {
+  hop.answer("RCPT TO:<bad@", std::string(wire_hop::drop));
+  bench.routes.add("b.test", both());
+  bench.start();
+  bench.send({"1@b.test", "bad@b.test", "3@b.test"});
+  ASSERT_TRUE(bench.settled(3));
+  EXPECT_EQ(bench.log.count("delivered"), 3u);
+  ASSERT_THAT(second.messages(), SizeIs(1));
+  EXPECT_THAT(second.messages()[0].rcpt, ElementsAre("RCPT TO:<bad@b.test>"));
+}
+
+// The replies that it had not sent are lost: whose recipient it was cannot be seen.
+TEST_F(RelayHops, AlsoWhereTheRepliesBeforeAreLost) {
+  hop.answer([](int connection, std::string_view line) -> std::string {
+    return connection < 3 && line.starts_with("MAIL") ? std::string(wire_hop::drop) : "";
+  });
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  bench.send({"bad@b.test", "good@b.test"});
+  ASSERT_TRUE(bench.settled(2));
+  EXPECT_EQ(bench.log.last("bad@b.test").result, "deferred");
+  EXPECT_EQ(bench.log.last("good@b.test").result, "delivered");
+}
+
+// It has not heard of any recipient yet.
+TEST_F(RelayHops, WhereNothingIsPipelinedADropAtMailIsAboutTheHop) {
+  hop.offers({});
+  hop.answer("MAIL", std::string(wire_hop::drop));
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  bench.send({"1@b.test", "2@b.test"});
+  ASSERT_TRUE(bench.settled(2));
+  EXPECT_EQ(hop.connections(), 1);
+}
+
+TEST_F(RelayHops, AHopThatDropsEverybodyIsNotAskedForEach) {
+  hop.answer("RCPT", std::string(wire_hop::drop));
+  bench.routes.add("b.test", both());
+  bench.start();
+  mail_session client(*bench.relay);
+  client.from("<s@a.test>");
+  constexpr std::size_t many = 100;
+  for (std::size_t i = 0; i < many; ++i) client.to(bench.io, {std::to_string(i) + "@b.test"});
+  client.data(bench.io, some_text);
+  ASSERT_TRUE(bench.settled(many));
+  EXPECT_EQ(hop.connections(), 8);
+  ASSERT_THAT(second.messages(), SizeIs(1));
+  EXPECT_THAT(second.messages()[0].rcpt, SizeIs(many));
+  EXPECT_EQ(bench.log.count("delivered"), many);
+}
+
+TEST_F(RelayHops, NorOneThatIsAwayAfterThat) {
+  hop.answer([&](int, std::string_view line) -> std::string {
+    if (!line.starts_with("RCPT")) return "";
+    hop.go_away();
+    return std::string(wire_hop::drop);
+  });
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  bench.send({"1@b.test", "2@b.test", "3@b.test"});
+  ASSERT_TRUE(bench.settled(3));
+  EXPECT_EQ(hop.connections(), 1);
+  for (const auto& note : bench.log.notes()) {
+    EXPECT_EQ(note.result, "deferred");
+    EXPECT_EQ(note.attempt, 1u);
+  }
+}
+
+// That is an attempt, also where there is no place to try the others: they come later, not at once.
+TEST_F(RelayHops, NorOneThatTurnsUsAwayAfterThat) {
+  hop.answer([](int connection, std::string_view line) -> std::string {
+    if (connection == 1 && line == ".") return std::string(wire_hop::silent);
+    if (connection == 2 && line.starts_with("RCPT")) return std::string(wire_hop::drop);
+    return connection == 3 && line.empty() ? "421 4.7.0 too many connections" : "";
+  });
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  bench.send({"long@b.test"});
+  ASSERT_TRUE(tests::run_until(bench.io, [&] { return hop.count("DATA") == 1; }));
+  bench.send({"1@b.test", "2@b.test"});
+  ASSERT_TRUE(tests::run_until(bench.io, [&] { return bench.log.count("deferred") == 2; }));
+  EXPECT_EQ(bench.log.last("2@b.test").attempt, 1u);
+  EXPECT_EQ(hop.connections(), 3);
 }
 
 }  // namespace
