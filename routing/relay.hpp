@@ -24,6 +24,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -91,6 +92,9 @@ struct relay_options {
   // and protocol are set per next hop; a login, where there is one, is for all of them,
   // and wants hop_tls::verify: a password goes to no server whose certificate was not verified.
   smtp::client_options client;
+
+  // The clock of messages and of their schedule, asked by any thread; for tests.
+  std::function<spool_time()> now = std::chrono::system_clock::now;
 
   // Both outlive the relay. No TLS context: no TLS.
   const smtp::client_context* tls = nullptr;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "smtp/client.hpp"
 #include "smtp/config.hpp"
 #include "smtp/connector.hpp"
+#include "smtp/server_features.hpp"
 #include "smtp/transaction.hpp"
 #include "smtp/transport.hpp"
 
@@ -110,6 +112,9 @@ struct open_recipient {
 // Deferred, because a next hop cannot be asked.
 GATEPOST_DECL smtp::recipient_outcome unreachable(std::string why);
 
+// Of a transaction that was given up before it began.
+GATEPOST_DECL smtp::transaction_outcome given_up(std::size_t recipients);
+
 // Where to connect to. Nothing: the hop needs an MX look-up, and there is no resolver here.
 GATEPOST_DECL std::optional<smtp::connect_target> target_of(const next_hop& hop);
 
@@ -133,6 +138,18 @@ GATEPOST_DECL asio::awaitable<std::unique_ptr<smtp::client_connection>> open_hop
 GATEPOST_DECL asio::awaitable<void> leave_hop(std::unique_ptr<smtp::client_connection> session,
                                               connections_at_work* at_work);
 
+// Whether the message was announced with BODY=8BITMIME or SMTPUTF8, and the hop lacks that: it may
+// have it all the same if the text does not need it. BINARYMIME stays what it is: whether a text is
+// made of lines is not looked at.
+GATEPOST_DECL bool asks_too_much(const smtp::transaction& t, const smtp::server_features& f);
+
+// Announces in `t` what its text needs, and no more (routing/detail/text_needs.hpp). Reads `text`,
+// as it would be sent, to its end, and lets others run between its blocks. Errors, and then `t` is
+// as it was: cancelled, where `at_work` is; why the text cannot be read. `t`, `text` and `at_work`
+// outlive the call.
+GATEPOST_DECL asio::awaitable<std::error_code> ask_for_what_is_needed(
+    smtp::transaction& t, body_reader& text, const connections_at_work& at_work);
+
 // Whether our own client has refused for what the hop lacks: an extension, room for the size, or
 // what REQUIRETLS asks for. The next one may have it (RFC 5321 §5.1, RFC 8689 §4.2.1).
 GATEPOST_DECL bool lacks_what_is_needed(const smtp::recipient_outcome& o);
@@ -144,6 +161,11 @@ GATEPOST_DECL bool is_trouble_of_hop(const smtp::recipient_outcome& o);
 // Whether the hop has only said that it closes this connection (RFC 5321 §3.8), before it decided
 // about anybody. On a connection that had been idle that is no word about the hop.
 GATEPOST_DECL bool is_goodbye(const smtp::transaction_outcome& outcome);
+
+// Whether the hop has closed the connection without a word while it was told the recipients: one of
+// them may be what it does not bear, and the others may get through without it. Which one it is
+// cannot be known where commands are pipelined: replies of before may be lost with the connection.
+GATEPOST_DECL bool dropped_at_recipients(const smtp::client_connection& c);
 
 // Whether the hop takes no more recipients in this transaction, and will take this one in another
 // (RFC 5321 §4.5.3.1.10).

@@ -279,13 +279,23 @@ class relay_engine final : public std::enable_shared_from_this<relay_engine> {
   // --- Next hops (relay_hops.ipp) ---
   asio::awaitable<void> deliver_to_hops(message_at_work& w, const delivery_group& group);
   void park(message_at_work& w, const std::string& key);
-  enum class hop_visit : std::uint8_t { made, crowded };
+  enum class hop_visit : std::uint8_t {
+    made,
+    dropped,  // the hop closed the connection when it was told the recipients
+    unreachable,
+    crowded,
+  };
   asio::awaitable<hop_visit> deliver_by(message_at_work& w, std::vector<open_recipient>& open,
                                         const next_hop& hop, const std::string& key);
+  asio::awaitable<hop_visit> deliver_part(message_at_work& w, std::vector<open_recipient>& open,
+                                          const next_hop& hop, const std::string& key);
   asio::awaitable<smtp::transaction_outcome> send(const spool_message& m, hop_connection& c,
                                                   const std::vector<open_recipient>& to);
-  smtp::transaction transaction_for(const spool_message& m, const std::vector<open_recipient>& to,
-                                    std::uint64_t size) const;
+  asio::awaitable<std::error_code> fit(const spool_message& m, smtp::transaction& t);
+  asio::awaitable<std::error_code> send_text(const spool_message& m, smtp::transaction& t,
+                                             hop_connection& c, smtp::transaction_outcome& outcome);
+  smtp::transaction transaction_for(const spool_message& m,
+                                    const std::vector<open_recipient>& to) const;
 
   // --- Connections (relay_pool.ipp) ---
   hop_connection take_idle(const std::string& key);

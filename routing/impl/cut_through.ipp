@@ -81,8 +81,9 @@ class cut_through_intake final : public smtp::intake {
                                   std::vector<open_recipient>& open);
   asio::awaitable<smtp::transaction_outcome> send(smtp::client_connection& c,
                                                   const std::vector<open_recipient>& to);
-  smtp::transaction transaction_for(const std::vector<open_recipient>& to,
-                                    std::uint64_t size) const;
+  asio::awaitable<std::error_code> send_text(smtp::client_connection& c, smtp::transaction& t,
+                                             smtp::transaction_outcome& outcome);
+  smtp::transaction transaction_for(const std::vector<open_recipient>& to) const;
   void settle(std::size_t k, const smtp::recipient_outcome& o, std::string_view hop, bool tls);
   void report(std::size_t k, const smtp::recipient_outcome& o, std::string_view hop,
               bool tls) const;
@@ -187,12 +188,17 @@ GATEPOST_DECL asio::awaitable<void> cut_through_intake::hand_over(
 
 GATEPOST_DECL asio::awaitable<smtp::transaction_outcome> cut_through_intake::send(
     smtp::client_connection& c, const std::vector<open_recipient>& to) {
-  edited_body edited(text_.reader(), what_->edits);
-  const smtp::transaction t = transaction_for(to, edited.size());
-  reader_source source(edited);
-  const work_mark mark(at_work_.get(), &c);
-  smtp::transaction_outcome outcome = co_await c.send(t, source);
-  if (!source.error()) co_return outcome;
+  smtp::transaction t = transaction_for(to);
+  smtp::transaction_outcome outcome;
+  std::error_code failed;
+  if (asks_too_much(t, c.session().features())) {
+    edited_body edited(text_.reader(), what_->edits);
+    failed = co_await ask_for_what_is_needed(t, edited, *at_work_);
+    outcome = given_up(to.size());
+    if (at_work_->cancelled()) co_return outcome;
+  }
+  if (!failed) failed = co_await send_text(c, t, outcome);
+  if (!failed) co_return outcome;
   // Nothing that another next hop could do better.
   for (smtp::recipient_outcome& o : outcome.recipients) {
     if (!is_trouble_of_hop(o)) continue;
@@ -203,13 +209,23 @@ GATEPOST_DECL asio::awaitable<smtp::transaction_outcome> cut_through_intake::sen
   co_return outcome;
 }
 
+// Why the text could not be read, if so.
+GATEPOST_DECL asio::awaitable<std::error_code> cut_through_intake::send_text(
+    smtp::client_connection& c, smtp::transaction& t, smtp::transaction_outcome& outcome) {
+  edited_body edited(text_.reader(), what_->edits);
+  t.size = edited.size();
+  reader_source source(edited);
+  const work_mark mark(at_work_.get(), &c);
+  outcome = co_await c.send(t, source);
+  co_return source.error();
+}
+
 GATEPOST_DECL smtp::transaction cut_through_intake::transaction_for(
-    const std::vector<open_recipient>& to, std::uint64_t size) const {
+    const std::vector<open_recipient>& to) const {
   const smtp::envelope& e = session_.envelope;
   smtp::transaction t;
   t.reverse_path = e.reverse_path();
   for (const open_recipient& r : to) t.recipients.push_back(recipient_at(r.index));
-  t.size = size;
   t.body = e.body();
   t.smtputf8 = e.smtputf8();
   t.requiretls = e.requiretls();

@@ -3,9 +3,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <string_view>
 #include <utility>
 
 #include "routing/detail/hop_client.hpp"
+#include "routing/detail/text_needs.hpp"
+#include "smtp/detail/early_wait.hpp"
 
 namespace gatepost::routing::detail {
 
@@ -112,6 +115,38 @@ GATEPOST_DECL smtp::recipient_outcome unreachable(std::string why) {
   return o;
 }
 
+GATEPOST_DECL smtp::transaction_outcome given_up(std::size_t recipients) {
+  smtp::transaction_outcome outcome;
+  outcome.recipients.assign(recipients, unreachable("cancelled"));
+  return outcome;
+}
+
+GATEPOST_DECL bool asks_too_much(const smtp::transaction& t, const smtp::server_features& f) {
+  const bool utf8 = f.has(smtp::extension::smtputf8);
+  if (!utf8 && t.reverse_path.is_utf8()) return false;  // nothing in the text makes up for that
+  if (t.smtputf8 && !utf8) return true;
+  const bool eight_bit = t.smtputf8 || t.body == smtp::body_type::eight_bit_mime;
+  return eight_bit && !f.has(smtp::extension::eightbitmime);
+}
+
+GATEPOST_DECL asio::awaitable<std::error_code> ask_for_what_is_needed(
+    smtp::transaction& t, body_reader& text, const connections_at_work& at_work) {
+  text_needs needs;
+  for (;;) {
+    if (at_work.cancelled()) co_return smtp::errc::cancelled;
+    const smtp::result<std::string_view> block = text.next();
+    if (!block) co_return make_error_code(block.error());
+    if (block->empty()) break;
+    needs.add(*block);
+    co_await smtp::detail::let_others_run();
+  }
+  needs.finish();
+  t.smtputf8 = t.smtputf8 && needs.smtputf8();
+  if (t.body != smtp::body_type::binary_mime)
+    t.body = needs.eight_bit() ? smtp::body_type::eight_bit_mime : smtp::body_type::seven_bit;
+  co_return std::error_code{};
+}
+
 GATEPOST_DECL bool lacks_what_is_needed(const smtp::recipient_outcome& o) {
   namespace own = smtp::client_replies;
   if (o.state != smtp::recipient_state::failed || o.from_server) return false;
@@ -138,6 +173,13 @@ GATEPOST_DECL bool is_goodbye(const smtp::transaction_outcome& outcome) {
     said = true;
   }
   return said;
+}
+
+GATEPOST_DECL bool dropped_at_recipients(const smtp::client_connection& c) {
+  const smtp::client_failure& why = c.failure();
+  if (why.error != smtp::errc::connection_lost) return false;
+  const bool pipelined = c.session().features().has(smtp::extension::pipelining);
+  return why.step == smtp::client_step::rcpt || (pipelined && why.step == smtp::client_step::mail);
 }
 
 GATEPOST_DECL bool is_one_too_many(const smtp::recipient_outcome& o) {

@@ -65,7 +65,7 @@ class relay_intake final : public smtp::intake {
     spool_message m;
     m.take(session_.envelope, what.recipients);
     m.session_id = session_.facts.id;
-    m.received_at = std::chrono::system_clock::now();
+    m.received_at = engine_->options.now();
     for (spool_recipient& r : m.recipients) r.next_attempt = m.received_at;
     const std::set<std::size_t> held(what.held.begin(), what.held.end());
     for (std::size_t k = 0; k < m.recipients.size(); ++k)

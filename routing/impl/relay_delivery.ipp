@@ -59,7 +59,7 @@ GATEPOST_DECL void relay_engine::cannot_load(const std::string& id, smtp::errc w
   trouble("spool", "cannot read message " + id + ": " + make_error_code(why).message());
   // What is damaged stays so; what could not be read may be readable later.
   if (why == smtp::errc::spool_corrupt) return;
-  again_.try_emplace(id, std::chrono::system_clock::now() + load_wait);
+  again_.try_emplace(id, options.now() + load_wait);
 }
 
 // By where they go; recipients of one destination share a transaction.
@@ -68,7 +68,7 @@ GATEPOST_DECL asio::awaitable<std::vector<delivery_group>> relay_engine::group_r
   const spool_message& m = w.message;
   std::vector<delivery_group> groups;
   std::map<std::string, std::size_t> by_text;  // not hashed: recipients are chosen by strangers
-  const spool_time now = std::chrono::system_clock::now();
+  const spool_time now = options.now();
   const spool_time last = horizon(now);
   for (std::size_t i = 0; i < m.recipients.size(); ++i) {
     const spool_recipient& r = m.recipients[i];
@@ -238,7 +238,7 @@ GATEPOST_DECL void relay_engine::settle(message_at_work& w, std::size_t index,
 
 GATEPOST_DECL void relay_engine::put_off(const spool_message& m, spool_recipient& r) {
   const double random = jitter_of(m.id, r.attempts);
-  const spool_time now = std::chrono::system_clock::now();
+  const spool_time now = options.now();
   const auto next = next_attempt(options.retry, r.attempts, m.received_at, now, random);
   if (next) {
     r.next_attempt = *next;
@@ -255,7 +255,7 @@ GATEPOST_DECL void relay_engine::put_off(const spool_message& m, spool_recipient
 GATEPOST_DECL void relay_engine::wait_for_hops(message_at_work& w,
                                                const std::vector<open_recipient>& open,
                                                smtp::time_point until, std::string_view hop) {
-  const spool_time now = std::chrono::system_clock::now();
+  const spool_time now = options.now();
   const auto left = until - std::chrono::steady_clock::now();
   const spool_time back = now + std::chrono::ceil<std::chrono::milliseconds>(left);
   const double random = jitter_of(w.message.id, 0);
@@ -283,7 +283,7 @@ GATEPOST_DECL void relay_engine::report(const spool_message& m, const spool_reci
   event.reply = r.last_reply;
   event.attempt = r.attempts;
   event.tls = where.tls;
-  event.duration = std::chrono::system_clock::now() - m.received_at;
+  event.duration = options.now() - m.received_at;
   try {
     observer_.on_delivery(event);
   } catch (...) {

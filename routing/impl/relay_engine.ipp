@@ -87,7 +87,7 @@ GATEPOST_DECL void relay_engine::look_again_later() {
 GATEPOST_DECL relay_engine::second_look::second_look(relay_engine& of)
     : ticking(smtp::io_local::of(of.io)),
       of_(of),
-      missed_at_(std::chrono::system_clock::now()),
+      missed_at_(of.options.now()),
       due_(clock::now() + of.options.trouble_wait) {}
 
 GATEPOST_DECL void relay_engine::second_look::tick(clock::time_point now) {
@@ -100,15 +100,17 @@ GATEPOST_DECL void relay_engine::second_look::tick(clock::time_point now) {
   engine.pump();
 }
 
-// Schedules what is in the spool and nowhere here. What came in later than something was missed may
-// still be taken back by who commits it.
+// Schedules what is in the spool and nowhere here. What came in later than something was missed, or
+// by a clock that has been set back since, may still be taken back by who commits it, and gets the
+// time for that: then there is nothing to deliver.
 GATEPOST_DECL void relay_engine::look_again(spool_time until) {
+  const spool_time later = options.now() + options.trouble_wait;
   const auto see = [&](std::string_view id, const smtp::result<spool_message>& m) {
-    if (!m || m->received_at > until) return true;
-    const auto due = m->due();
+    const auto due = m ? m->due() : std::nullopt;
+    if (!due) return true;
     std::string text(id);
-    if (due && !active_.contains(text) && !when_.contains(text) && !parked_.contains(text))
-      schedule(std::move(text), *due);
+    if (!active_.contains(text) && !when_.contains(text) && !parked_.contains(text))
+      schedule(std::move(text), m->received_at > until ? later : *due);
     return true;
   };
   const std::error_code failed = store.for_each(see);
@@ -194,7 +196,7 @@ GATEPOST_DECL void relay_engine::abandon() {
 }
 
 GATEPOST_DECL void relay_engine::flush() {
-  const spool_time now = std::chrono::system_clock::now();
+  const spool_time now = options.now();
   for (auto& [key, hop] : hops_) hop.dead_until = hop.crowded_until = {};
   guarded([&] {
     std::vector<std::string> ids;
@@ -225,7 +227,7 @@ GATEPOST_DECL void relay_engine::mind_clock(spool_time now) {
 
 // Where this throws, everything is as it was.
 GATEPOST_DECL void relay_engine::schedule(std::string id, spool_time when) {
-  const spool_time now = std::chrono::system_clock::now();
+  const spool_time now = options.now();
   if (when > horizon(now)) when = now;
   if (active_.contains(id)) {
     again_[id] = when;
@@ -267,7 +269,7 @@ GATEPOST_DECL void relay_engine::count() {
 GATEPOST_DECL void relay_engine::pump() {
   guarded([&] {
     unpark();
-    const spool_time now = std::chrono::system_clock::now();
+    const spool_time now = options.now();
     mind_clock(now);
     while (!stopping_ && active_.size() < options.deliveries && !waiting_.empty() &&
            waiting_.begin()->first <= now)
@@ -309,8 +311,7 @@ GATEPOST_DECL void relay_engine::ended(const std::string& id, std::exception_ptr
     guarded([&] {
       trouble("relay", "the delivery of " + id + " ended by an exception; it will be tried again");
     });
-    guarded(
-        [&] { again_.try_emplace(id, std::chrono::system_clock::now() + options.trouble_wait); });
+    guarded([&] { again_.try_emplace(id, options.now() + options.trouble_wait); });
   }
   if (const auto release = releases_.find(id); release != releases_.end()) {
     release->second.has_message = true;
@@ -329,7 +330,7 @@ GATEPOST_DECL void relay_engine::arm() {
   std::chrono::milliseconds wait = longest;
   bool needed = false;
   if (!waiting_.empty() && active_.size() < options.deliveries) {
-    const auto left = waiting_.begin()->first - std::chrono::system_clock::now();
+    const auto left = waiting_.begin()->first - options.now();
     wait = std::clamp(std::chrono::ceil<std::chrono::milliseconds>(left),
                       std::chrono::milliseconds(0), longest);
     needed = true;

@@ -79,7 +79,7 @@ GATEPOST_DECL void relay_engine::end_release(const std::string& id, std::error_c
 // noted, which is a copy, because the delivery may end first.
 GATEPOST_DECL spool_message relay_engine::release_at_work(message_at_work& w) {
   if (w.message.held()) {
-    const spool_time now = std::chrono::system_clock::now();
+    const spool_time now = options.now();
     w.message.release(now);
     w.changed = true;
     again_[w.message.id] = now;
@@ -108,7 +108,7 @@ GATEPOST_DECL asio::awaitable<std::error_code> relay_engine::release_in_spool(
   smtp::result<spool_message> m = store.load(id);
   if (!m) co_return m.error();
   if (!m->held()) co_return std::error_code{};
-  const spool_time now = std::chrono::system_clock::now();
+  const spool_time now = options.now();
   m->release(now);
   const std::error_code failed = co_await store.update(*m, durability::synced);
   if (!failed) again_[id] = now;
@@ -204,7 +204,7 @@ GATEPOST_DECL bool relay_engine::start_if_fits(const std::string& id, const etrn
   if (!m || !node.fits(*m)) return false;
   revive_hops(*m);
   forced_.insert(id);
-  schedule(id, std::chrono::system_clock::now());
+  schedule(id, options.now());
   return true;
 }
 

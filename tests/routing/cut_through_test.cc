@@ -30,6 +30,8 @@ using tests::mail_session;
 using tests::some_text;
 using tests::wire_hop;
 
+constexpr std::string_view eight_bit_text = "Subject: hello\r\n\r\nGr\u00fc\u00dfe\r\n";
+
 std::vector<std::string> texts(const std::vector<smtp::reply>& replies) {
   std::vector<std::string> all;
   for (const smtp::reply& r : replies) all.push_back(r.to_string());
@@ -98,6 +100,17 @@ TEST_F(CutThrough, EditsAndParametersGoAlong) {
   EXPECT_EQ(hop.messages()[0].text, "Received: from a by b\r\n" + std::string(some_text));
   EXPECT_EQ(hop.messages()[0].mail, "MAIL FROM:<> BODY=8BITMIME SMTPUTF8 ENVID=x");
   EXPECT_THAT(hop.messages()[0].rcpt, ElementsAre("RCPT TO:<r@b.test> NOTIFY=NEVER"));
+}
+
+// A client may announce more than its text needs (RFC 6531 §3.6).
+TEST_F(CutThrough, AHopNeedNotOfferWhatIsOnlyAnnounced) {
+  hop.offers({});
+  mail_session client(delivery());
+  client.from("<> BODY=8BITMIME SMTPUTF8").to(io, {"r@b.test"});
+  EXPECT_TRUE(client.data(io, some_text).overall.positive());
+  ASSERT_THAT(hop.messages(), SizeIs(1));
+  EXPECT_EQ(hop.messages()[0].mail, "MAIL FROM:<>");
+  EXPECT_EQ(hop.messages()[0].text, some_text);
 }
 
 // The next hop has the message: what the client hears does not depend on who is told of it.
@@ -182,7 +195,7 @@ TEST_F(CutThrough, WhatTheHopCannotTakeIsRefused) {
   hop.offers({});
   mail_session client(delivery());
   client.from("<s@a.test> BODY=8BITMIME").to(io, {"r@b.test"});
-  EXPECT_EQ(client.data(io, some_text).overall.to_string(),
+  EXPECT_EQ(client.data(io, eight_bit_text).overall.to_string(),
             "554 5.6.3 Message has 8-bit text, and the next hop does not offer 8BITMIME");
 }
 
@@ -190,10 +203,10 @@ TEST_F(CutThrough, AnotherHopMayHaveWhatTheFirstLacks) {
   routes.add("c.test", route(std::vector<next_hop>{hop.hop(), second.hop()}));
   hop.offers({"SIZE 20"});
   second.offers({"8BITMIME", "SMTPUTF8"});
-  for (const char* mail : {"<s@a.test>", "<s@a.test> BODY=8BITMIME", "<s@a.test> SMTPUTF8"}) {
+  for (const char* mail : {"<s@a.test>", "<s@a.test> BODY=8BITMIME", "<\u00fc@a.test> SMTPUTF8"}) {
     mail_session client(delivery());
     client.from(mail).to(io, {"r@c.test"});
-    EXPECT_EQ(client.data(io, some_text).overall.code(), 250) << mail;
+    EXPECT_EQ(client.data(io, eight_bit_text).overall.code(), 250) << mail;
   }
   EXPECT_THAT(second.messages(), SizeIs(3));
 }

@@ -4,10 +4,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
 #include <chrono>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -357,6 +364,86 @@ TEST_F(OpenHop, AsksNobodyWhereThereIsNoTimeLeft) {
   EXPECT_FALSE(open(hop.hop()));
   EXPECT_EQ(why_not, "cancelled");
   EXPECT_THAT(noting.deadlines, IsEmpty());
+}
+
+// --- What a message needs
+// -------------------------------------------------------------------------
+
+smtp::server_features offering(std::initializer_list<smtp::extension> all) {
+  smtp::server_features f;
+  for (const smtp::extension e : all) f.extensions.add(e);
+  return f;
+}
+
+TEST(HopClient, LooksAtTheTextOnlyWhereTheHopLacksWhatWasAnnounced) {
+  using enum smtp::extension;
+  smtp::transaction t;
+  EXPECT_FALSE(asks_too_much(t, offering({})));
+  t.body = smtp::body_type::eight_bit_mime;
+  EXPECT_TRUE(asks_too_much(t, offering({smtputf8})));
+  EXPECT_FALSE(asks_too_much(t, offering({eightbitmime})));
+  t.smtputf8 = true;
+  EXPECT_TRUE(asks_too_much(t, offering({eightbitmime})));
+  EXPECT_FALSE(asks_too_much(t, offering({eightbitmime, smtputf8})));
+  t.smtputf8 = false;
+  t.body = smtp::body_type::binary_mime;
+  EXPECT_FALSE(asks_too_much(t, offering({})));
+}
+
+// Whatever the text is, the address needs it.
+TEST(HopClient, DoesNotLookAtTheTextForAReversePathInUtf8) {
+  smtp::address_options any;
+  any.utf8 = smtp::utf8_policy::smtputf8;
+  smtp::transaction t;
+  t.smtputf8 = true;
+  t.reverse_path = *smtp::address::from_text("\u00fc@a.test", any);
+  EXPECT_FALSE(asks_too_much(t, offering({smtp::extension::eightbitmime})));
+}
+
+// Two blocks; `between` is called before the second.
+class two_blocks final : public body_reader {
+ public:
+  explicit two_blocks(std::function<void()> between) : between_(std::move(between)) {}
+  std::uint64_t size() const override { return 8; }
+  smtp::result<std::string_view> next() override {
+    ++read;
+    if (read == 1) return std::string_view("A: 1\r\n");
+    if (read == 2) between_();
+    return read == 2 ? std::string_view("\r\n") : std::string_view();
+  }
+  int read = 0;
+
+ private:
+  std::function<void()> between_;
+};
+
+TEST(HopClient, WhoLooksAtTheTextLetsOthersRunAndCanBeCancelled) {
+  asio::io_context io{1};
+  connections_at_work at_work;
+  smtp::transaction t;
+  t.body = smtp::body_type::eight_bit_mime;
+  bool other_ran = false;
+  asio::post(io, [&] { other_ran = true; });
+  two_blocks text([&] {
+    EXPECT_TRUE(other_ran);
+    at_work.cancel();
+  });
+  const std::error_code ended = testing::run(io, ask_for_what_is_needed(t, text, at_work));
+  EXPECT_EQ(ended, smtp::errc::cancelled);
+  EXPECT_EQ(text.read, 2);
+  EXPECT_EQ(t.body, smtp::body_type::eight_bit_mime);
+}
+
+TEST(HopClient, ABinaryMessageStaysBinary) {
+  asio::io_context io{1};
+  const connections_at_work at_work;
+  smtp::transaction t;
+  t.body = smtp::body_type::binary_mime;
+  t.smtputf8 = true;
+  two_blocks text([] {});
+  EXPECT_FALSE(testing::run(io, ask_for_what_is_needed(t, text, at_work)));
+  EXPECT_EQ(t.body, smtp::body_type::binary_mime);
+  EXPECT_FALSE(t.smtputf8);
 }
 
 }  // namespace

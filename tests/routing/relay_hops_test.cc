@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "routing/relay.hpp"
@@ -112,20 +113,29 @@ TEST_F(RelayHops, LmtpAnswersForEachRecipient) {
   EXPECT_EQ(m.recipients[2].state, recipient_state::failed);
 }
 
+// --- What a hop lacks
+// -----------------------------------------------------------------------------
+
+constexpr std::string_view eight_bit_text = "Subject: hello\r\n\r\nGr\u00fc\u00dfe\r\n";
+constexpr std::string_view utf8_header = "Subject: Gr\u00fc\u00dfe\r\n\r\nHi.\r\n";
+
 struct unable {
   const char* offers;
   const char* mail;
   const char* rcpt;
+  std::string_view text;
   const char* reply;
 };
 
 TEST_F(RelayHops, AHopThatCannotTakeTheMessageFailsItWithTheCode) {
   const unable cases[] = {
-      {"SMTPUTF8", "<s@a.test> BODY=8BITMIME", "<r@b.test>", "554 5.6.3"},
-      {"8BITMIME", "<s@a.test> SMTPUTF8", "<r@b.test>", "553 5.6.7"},
-      {"8BITMIME", "<s@a.test> SMTPUTF8", "<\u00fc@b.test>", "553 5.6.7"},
-      {"SIZE 20", "<s@a.test>", "<r@b.test>", "552 5.3.4"},
-      {"CHUNKING", "<s@a.test> BODY=BINARYMIME", "<r@b.test>", "554 5.6.3"},
+      {"SMTPUTF8", "<s@a.test> BODY=8BITMIME", "<r@b.test>", eight_bit_text, "554 5.6.3"},
+      {"8BITMIME", "<s@a.test> SMTPUTF8", "<r@b.test>", utf8_header, "553 5.6.7"},
+      {"8BITMIME", "<s@a.test> SMTPUTF8", "<\u00fc@b.test>", some_text, "553 5.6.7"},
+      {"8BITMIME", "<\u00fc@a.test> SMTPUTF8", "<r@b.test>", some_text, "553 5.6.7"},
+      {"SIZE 20", "<s@a.test>", "<r@b.test>", some_text, "552 5.3.4"},
+      {"CHUNKING", "<s@a.test> BODY=BINARYMIME", "<r@b.test>", some_text, "554 5.6.3"},
+      {"SMTPUTF8", "<s@a.test> SMTPUTF8", "<r@b.test>", eight_bit_text, "554 5.6.3"},
   };
   bench.routes.add("b.test", both());
   bench.start();
@@ -137,7 +147,7 @@ TEST_F(RelayHops, AHopThatCannotTakeTheMessageFailsItWithTheCode) {
     }
     mail_session client(*bench.relay);
     ASSERT_TRUE(client.from(c.mail).rcpt(bench.io, c.rcpt).passes());
-    const std::string id = client.data(bench.io, some_text).queue_id;
+    const std::string id = client.data(bench.io, c.text).queue_id;
     ASSERT_TRUE(bench.settled(++attempts));
     const spool_recipient r = bench.kept(id).recipients.at(0);
     EXPECT_EQ(r.state, recipient_state::failed) << c.reply;
@@ -147,17 +157,85 @@ TEST_F(RelayHops, AHopThatCannotTakeTheMessageFailsItWithTheCode) {
   EXPECT_THAT(second.messages(), IsEmpty());
 }
 
-// A client may declare more than its text needs: any hop that is listed may take it.
+struct announced {
+  std::vector<std::string> offers;
+  const char* mail;
+  std::string_view text;
+  const char* said;
+};
+
+// A client may announce more than its text needs (RFC 6531 §3.6).
+TEST_F(RelayHops, AHopNeedNotOfferWhatIsOnlyAnnounced) {
+  const announced cases[] = {
+      {{}, "<s@a.test> BODY=8BITMIME", some_text, "MAIL FROM:<s@a.test>"},
+      {{}, "<s@a.test> SMTPUTF8", some_text, "MAIL FROM:<s@a.test>"},
+      {{"8BITMIME"}, "<> BODY=8BITMIME SMTPUTF8", some_text, "MAIL FROM:<>"},
+      {{"8BITMIME"}, "<> SMTPUTF8", eight_bit_text, "MAIL FROM:<> BODY=8BITMIME"},
+      {{"SMTPUTF8"}, "<> SMTPUTF8", some_text, "MAIL FROM:<>"},
+      // Where nothing is lacking, nobody looks.
+      {{"8BITMIME", "SMTPUTF8"},
+       "<> BODY=8BITMIME SMTPUTF8",
+       some_text,
+       "MAIL FROM:<> BODY=8BITMIME SMTPUTF8"},
+  };
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  std::size_t attempts = 0;
+  for (const announced& c : cases) {
+    hop.offers(c.offers);
+    hop.drop_connections();
+    mail_session client(*bench.relay);
+    client.from(c.mail).to(bench.io, {"r@b.test"}).data(bench.io, c.text);
+    ASSERT_TRUE(bench.settled(++attempts));
+    EXPECT_EQ(bench.log.last("r@b.test").result, "delivered") << c.mail;
+    ASSERT_THAT(hop.messages(), SizeIs(attempts));
+    EXPECT_EQ(hop.messages().back().mail, c.said);
+    EXPECT_EQ(hop.messages().back().text, c.text);
+  }
+}
+
+TEST_F(RelayHops, WhatIsPutOnTopCountsAsText) {
+  hop.offers({"8BITMIME"});
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  mail_session client(*bench.relay);
+  client.edits.prepend("X-Note", "\u00fc");
+  client.from("<s@a.test> SMTPUTF8").to(bench.io, {"r@b.test"}).data(bench.io, some_text);
+  ASSERT_TRUE(bench.settled(1));
+  EXPECT_THAT(bench.log.last("r@b.test").reply, StartsWith("553 5.6.7"));
+}
+
+TEST_F(RelayHops, ARecipientThatNeedsSmtputf8DoesNotStopTheOthers) {
+  hop.offers({"8BITMIME"});
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  mail_session client(*bench.relay);
+  client.from("<s@a.test> SMTPUTF8").to(bench.io, {"\u00fc@b.test", "r@b.test"});
+  client.data(bench.io, some_text);
+  ASSERT_TRUE(bench.settled(2));
+  EXPECT_EQ(bench.log.last("r@b.test").result, "delivered");
+  EXPECT_THAT(bench.log.last("\u00fc@b.test").reply, StartsWith("553 5.6.7"));
+}
+
+struct lacking {
+  const char* mail;
+  std::string_view text;
+};
+
 TEST_F(RelayHops, AnotherHopMayHaveWhatTheFirstLacks) {
   hop.offers({"SIZE 20"});
   second.offers({"8BITMIME", "SMTPUTF8"});
   bench.routes.add("b.test", both());
   bench.start();
   std::size_t attempts = 0;
-  for (const char* mail : {"<s@a.test>", "<s@a.test> BODY=8BITMIME", "<s@a.test> SMTPUTF8"}) {
-    bench.send({"r@b.test"}, mail);
+  const lacking cases[] = {{"<s@a.test>", some_text},
+                           {"<s@a.test> BODY=8BITMIME", eight_bit_text},
+                           {"<s@a.test> SMTPUTF8", utf8_header}};
+  for (const lacking& c : cases) {
+    mail_session client(*bench.relay);
+    client.from(c.mail).to(bench.io, {"r@b.test"}).data(bench.io, c.text);
     ASSERT_TRUE(bench.settled(++attempts));
-    EXPECT_EQ(bench.log.last("r@b.test").result, "delivered") << mail;
+    EXPECT_EQ(bench.log.last("r@b.test").result, "delivered") << c.mail;
   }
   EXPECT_THAT(hop.messages(), IsEmpty());
   EXPECT_THAT(second.messages(), SizeIs(3));
@@ -169,7 +247,9 @@ TEST_F(RelayHops, NothingFailsForWhatAHopLacksWhileAnotherIsAway) {
   second.go_away();
   bench.routes.add("b.test", both());
   bench.start();
-  const std::string id = bench.send({"r@b.test"}, "<s@a.test> BODY=8BITMIME");
+  mail_session client(*bench.relay);
+  client.from("<s@a.test> BODY=8BITMIME").to(bench.io, {"r@b.test"});
+  const std::string id = client.data(bench.io, eight_bit_text).queue_id;
   ASSERT_TRUE(bench.settled(1));
   EXPECT_EQ(bench.kept(id).recipients.at(0).state, recipient_state::pending);
 }
@@ -436,6 +516,130 @@ TEST_F(RelayHops, OneThatIsTooManyByItselfIsTriedAgainLater) {
   EXPECT_EQ(bench.log.last("2@b.test").result, "deferred");
   EXPECT_EQ(bench.log.last("1@b.test").result, "delivered");
   EXPECT_EQ(hop.count("RCPT TO:<2@"), 2);
+}
+
+// --- A hop that drops the connection at a recipient
+// ---------------------------------------------------------------
+
+TEST_F(RelayHops, ARecipientThatAHopDoesNotBearHoldsUpNoOther) {
+  hop.answer("RCPT TO:<bad@", std::string(wire_hop::drop));
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  const std::string id = bench.send({"1@b.test", "2@b.test", "bad@b.test", "4@b.test", "5@b.test"});
+  ASSERT_TRUE(bench.settled(5));
+  EXPECT_EQ(bench.log.count("delivered"), 4u);
+  const tests::delivery_note bad = bench.log.last("bad@b.test");
+  EXPECT_EQ(bad.result, "deferred");
+  EXPECT_EQ(bad.attempt, 1u);
+  EXPECT_EQ(bad.reply, "451 4.4.2 connection lost (RCPT)");
+  EXPECT_EQ(bench.kept(id).recipients[2].state, recipient_state::pending);
+  EXPECT_EQ(bench.relay->stats().queued, 1u);
+
+  hop.answer({});
+  bench.relay->flush();
+  ASSERT_TRUE(bench.settled(6));
+  EXPECT_EQ(bench.log.last("bad@b.test").result, "delivered");
+}
+
+// Several of them, wherever they stand.
+TEST_F(RelayHops, NorDoTwoOfThem) {
+  hop.answer("RCPT TO:<bad", std::string(wire_hop::drop));
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  for (const auto& [one, other] : {std::pair("bad1", "bad2"), std::pair("bad3", "good")}) {
+    const std::string first = std::string(one) + "@b.test";
+    const std::string last = std::string(other) + "@b.test";
+    const std::size_t before = bench.log.count();
+    bench.send({first, "2@b.test", "3@b.test", "4@b.test", "5@b.test", last});
+    ASSERT_TRUE(bench.settled(before + 6));
+  }
+  EXPECT_EQ(bench.log.count("delivered"), 9u);
+  EXPECT_EQ(bench.log.count("deferred"), 3u);
+}
+
+TEST_F(RelayHops, OnlyThatRecipientGoesToTheNextHop) {
+  hop.answer("RCPT TO:<bad@", std::string(wire_hop::drop));
+  bench.routes.add("b.test", both());
+  bench.start();
+  bench.send({"1@b.test", "bad@b.test", "3@b.test"});
+  ASSERT_TRUE(bench.settled(3));
+  EXPECT_EQ(bench.log.count("delivered"), 3u);
+  ASSERT_THAT(second.messages(), SizeIs(1));
+  EXPECT_THAT(second.messages()[0].rcpt, ElementsAre("RCPT TO:<bad@b.test>"));
+}
+
+// The replies that it had not sent are lost: whose recipient it was cannot be seen.
+TEST_F(RelayHops, AlsoWhereTheRepliesBeforeAreLost) {
+  hop.answer([](int connection, std::string_view line) -> std::string {
+    return connection < 3 && line.starts_with("MAIL") ? std::string(wire_hop::drop) : "";
+  });
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  bench.send({"bad@b.test", "good@b.test"});
+  ASSERT_TRUE(bench.settled(2));
+  EXPECT_EQ(bench.log.last("bad@b.test").result, "deferred");
+  EXPECT_EQ(bench.log.last("good@b.test").result, "delivered");
+}
+
+// It has not heard of any recipient yet.
+TEST_F(RelayHops, WhereNothingIsPipelinedADropAtMailIsAboutTheHop) {
+  hop.offers({});
+  hop.answer("MAIL", std::string(wire_hop::drop));
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  bench.send({"1@b.test", "2@b.test"});
+  ASSERT_TRUE(bench.settled(2));
+  EXPECT_EQ(hop.connections(), 1);
+}
+
+TEST_F(RelayHops, AHopThatDropsEverybodyIsNotAskedForEach) {
+  hop.answer("RCPT", std::string(wire_hop::drop));
+  bench.routes.add("b.test", both());
+  bench.start();
+  mail_session client(*bench.relay);
+  client.from("<s@a.test>");
+  constexpr std::size_t many = 100;
+  for (std::size_t i = 0; i < many; ++i) client.to(bench.io, {std::to_string(i) + "@b.test"});
+  client.data(bench.io, some_text);
+  ASSERT_TRUE(bench.settled(many));
+  EXPECT_EQ(hop.connections(), 8);
+  ASSERT_THAT(second.messages(), SizeIs(1));
+  EXPECT_THAT(second.messages()[0].rcpt, SizeIs(many));
+  EXPECT_EQ(bench.log.count("delivered"), many);
+}
+
+TEST_F(RelayHops, NorOneThatIsAwayAfterThat) {
+  hop.answer([&](int, std::string_view line) -> std::string {
+    if (!line.starts_with("RCPT")) return "";
+    hop.go_away();
+    return std::string(wire_hop::drop);
+  });
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  bench.send({"1@b.test", "2@b.test", "3@b.test"});
+  ASSERT_TRUE(bench.settled(3));
+  EXPECT_EQ(hop.connections(), 1);
+  for (const auto& note : bench.log.notes()) {
+    EXPECT_EQ(note.result, "deferred");
+    EXPECT_EQ(note.attempt, 1u);
+  }
+}
+
+// That is an attempt, also where there is no place to try the others: they come later, not at once.
+TEST_F(RelayHops, NorOneThatTurnsUsAwayAfterThat) {
+  hop.answer([](int connection, std::string_view line) -> std::string {
+    if (connection == 1 && line == ".") return std::string(wire_hop::silent);
+    if (connection == 2 && line.starts_with("RCPT")) return std::string(wire_hop::drop);
+    return connection == 3 && line.empty() ? "421 4.7.0 too many connections" : "";
+  });
+  bench.routes.add("b.test", hop.hop());
+  bench.start();
+  bench.send({"long@b.test"});
+  ASSERT_TRUE(tests::run_until(bench.io, [&] { return hop.count("DATA") == 1; }));
+  bench.send({"1@b.test", "2@b.test"});
+  ASSERT_TRUE(tests::run_until(bench.io, [&] { return bench.log.count("deferred") == 2; }));
+  EXPECT_EQ(bench.log.last("2@b.test").attempt, 1u);
+  EXPECT_EQ(hop.connections(), 3);
 }
 
 }  // namespace

@@ -186,6 +186,38 @@ TEST_F(RelayLife, AWrongClockNeitherStopsMailNorLosesIt) {
   }
 }
 
+// The same while it runs.
+TEST_F(RelayLife, AClockThatIsSetBackMakesNoMessageWaitForIt) {
+  std::chrono::hours wrong_by = 24h * 365;
+  bench.options.now = [&] { return std::chrono::system_clock::now() + wrong_by; };
+  hop.answer("RCPT", "450 4.2.1 later");
+  bench.start();
+  bench.send({"early@b.test"});
+  ASSERT_TRUE(bench.settled(1));
+  hop.answer({});
+  wrong_by = 0h;
+  bench.send({"now@b.test"});  // for this one it looks at the clock
+  ASSERT_TRUE(bench.settled(3));
+  EXPECT_EQ(bench.log.last("early@b.test").result, "delivered");
+  EXPECT_EQ(bench.log.last("early@b.test").attempt, 2u);
+  EXPECT_EQ(bench.relay->stats().queued, 0u);
+}
+
+// A little is what may be right, too: then the time that was set is waited for.
+TEST_F(RelayLife, WhatWaitsNoLongerThanAMessageMayWaitsOn) {
+  std::chrono::hours wrong_by = 1h;
+  bench.options.now = [&] { return std::chrono::system_clock::now() + wrong_by; };
+  hop.answer("RCPT", "450 4.2.1 later");
+  bench.start();
+  bench.send({"early@b.test"});
+  ASSERT_TRUE(bench.settled(1));
+  wrong_by = 0h;
+  bench.send({"now@b.test"});
+  ASSERT_TRUE(bench.settled(2));
+  EXPECT_EQ(bench.log.last("early@b.test").attempt, 1u);
+  EXPECT_EQ(bench.relay->stats().queued, 2u);
+}
+
 TEST_F(RelayLife, TheStartFindsWhatWasCommitted) {
   bench.start();
   std::set<std::string> sent;

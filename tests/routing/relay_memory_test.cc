@@ -81,5 +81,27 @@ TEST(relay_memory, runs_out_and_the_message_is_delivered) {
   }
 }
 
+// It came in by a clock that has been set back since: what is looked for is not younger than that.
+TEST(relay_memory, a_message_from_the_future_is_found_too) {
+  relay_bench bench;
+  std::chrono::hours wrong_by(24 * 365);
+  bench.options.now = [&] { return std::chrono::system_clock::now() + wrong_by; };
+  bench.options.trouble_wait = std::chrono::milliseconds(1);
+  bench.routes.add("b.test", route::discard());
+  bench.start();
+  mail_session client(*bench.relay);
+  client.from("<s@a.test>").to(bench.io, {"r@b.test"});
+  std::unique_ptr<smtp::intake> message = client.begin(bench.io, some_text);
+  EXPECT_TRUE(testing::run(bench.io, message->commit(client.to_all())).overall.positive());
+  failing_new::arm(1);
+  message.reset();
+  failing_new::disarm();
+  EXPECT_EQ(failing_new::failed(), 1u);
+  wrong_by = std::chrono::hours(0);
+  EXPECT_TRUE(bench.settled(1));
+  EXPECT_EQ(bench.log.last("r@b.test").result, "discarded");
+  EXPECT_EQ(bench.store.stats().messages, 0u);
+}
+
 }  // namespace
 }  // namespace gatepost::routing

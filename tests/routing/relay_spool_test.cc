@@ -170,6 +170,23 @@ TEST_F(RelaySpool, ATextThatCannotBeReadWaitsAndNoHopIsBlamed) {
   bench.relay.reset();
 }
 
+// Nor does the message fail for what it may not need.
+TEST_F(RelaySpool, ATextThatCannotBeLookedAtWaits) {
+  hop.offers({});
+  blind_spool store(bench.store);
+  bench.start(&store);
+  store.breaks_off = true;
+  const std::string id = bench.send({"r@b.test"}, "<s@a.test> BODY=8BITMIME SMTPUTF8");
+  ASSERT_TRUE(bench.settled(1));
+  EXPECT_EQ(bench.log.last("r@b.test").reply, "451 4.3.0 The spool cannot read the message");
+  EXPECT_TRUE(bench.log.complained("cannot read the text of message " + id));
+  store.breaks_off = false;
+  bench.relay->flush();
+  ASSERT_TRUE(bench.settled(2));
+  EXPECT_THAT(hop.messages(), SizeIs(1));
+  bench.relay.reset();
+}
+
 TEST_F(RelaySpool, AMessageThatCannotBeLoadedIsNotForgotten) {
   blind_spool store(bench.store);
   bench.start(&store);
