@@ -39,7 +39,11 @@ struct socket_transport::resumption {
   using cancellation_slot_type = asio::associated_cancellation_slot_t<handler>;
   using allocator_type = detail::handler_allocator<void>;
 
-  allocator_type get_allocator() const noexcept { return allocator_type(state->memory); }
+  resumption(handler h, std::shared_ptr<suspension> s, std::error_code ec)
+      : then(std::move(h)), state(std::move(s)), memory(&state->memory), error(ec) {}
+
+  // Asio 1.22 may ask for it when it has moved this away (work_dispatcher.hpp).
+  allocator_type get_allocator() const noexcept { return allocator_type(*memory); }
   executor_type get_executor() const noexcept { return asio::get_associated_executor(then); }
   cancellation_slot_type get_cancellation_slot() const noexcept {
     return asio::get_associated_cancellation_slot(then);
@@ -54,6 +58,7 @@ struct socket_transport::resumption {
 
   handler then;
   std::shared_ptr<suspension> state;
+  detail::handler_memory* memory;
   std::error_code error;
 };
 
@@ -147,7 +152,7 @@ GATEPOST_DECL asio::awaitable<void> socket_transport::suspend(readiness what) {
 GATEPOST_DECL void socket_transport::await(readiness what, handler then) {
   if (what == readiness::never) {
     pause_.expires_at(deadline_);
-    pause_.async_wait(resumption{std::move(then), suspension_, {}});
+    pause_.async_wait(resumption(std::move(then), suspension_, {}));
     return;
   }
   waiting_.emplace(std::move(then));
@@ -183,7 +188,7 @@ GATEPOST_DECL void socket_transport::ready(std::uint32_t events) {
 
 GATEPOST_DECL void socket_transport::resume_later(std::error_code ec) {
   if (!waiting_) return;
-  resumption then{std::move(*waiting_), suspension_, ec};
+  resumption then(std::move(*waiting_), suspension_, ec);
   waiting_.reset();
   asio::post(io_, std::move(then));
 }
