@@ -168,28 +168,23 @@ class maildir_delivery {
     return tmp_ && new_;
   }
 
-  // The Maildir and what is missing above it, new/ as the last: where that is, all is. Each new
-  // name is synced: after a crash of the system the message must be found by its path.
+  // The Maildir and what is missing above it. Each new name is synced: after a crash of the system
+  // the message must be found by its path.
   bool make_directories() const {
     for (std::size_t end = path_.find('/', 1); end != path_.npos; end = path_.find('/', end + 1)) {
       if (!make_directory(path_.substr(0, end))) return false;
     }
-    for (const char* part : {"", "/cur", "/tmp", "/new"}) {
+    for (const char* part : {"", "/tmp", "/new", "/cur"}) {
       if (!make_directory(path_ + part)) return false;
     }
     return true;
   }
 
-  // One whose name cannot be synced goes again, or the next delivery would take it for synced.
   static bool make_directory(const std::string& path) {
     if (::mkdir(path.c_str(), 0700) != 0) return errno == EEXIST;
     const std::size_t slash = path.find_last_of('/');
     const descriptor parent = open_directory(path.substr(0, slash + 1).c_str());
-    if (parent && ::fsync(parent.number()) == 0) return true;
-    const int why = errno;
-    ::rmdir(path.c_str());
-    errno = why;
-    return false;
+    return parent && ::fsync(parent.number()) == 0;
   }
 
   descriptor create() {

@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -22,7 +21,6 @@
 #include "tests/routing/scratch_directory.hpp"
 #include "tests/routing/small_disk.hpp"
 #include "tests/routing/without_root_powers.hpp"
-#include "tests/support/failing_calls.hpp"
 
 namespace gatepost::routing {
 namespace {
@@ -142,23 +140,6 @@ TEST_F(maildir_test, makes_what_is_missing_for_its_owner_alone) {
   struct stat found{};
   ASSERT_EQ(::stat(out.file().c_str(), &found), 0);
   EXPECT_EQ(found.st_mode & 07777, 0600u);
-}
-
-// The names of the directories are synced once each, also where the disk fails in between: a/, b/,
-// box/, cur/, tmp/ and new/, and then the message and its name.
-TEST_F(maildir_test, what_could_not_be_synced_is_made_again) {
-  constexpr std::size_t directories = 6;
-  for (std::size_t failing = 1; failing <= directories; ++failing) {
-    const tests::scratch_directory place;
-    const maildir box(place / "a/b/box");
-    tests::failing_calls::fail(tests::call::fsync, EIO, failing);
-    const maildir_outcome failed = deliver(box, "Subject: x\r\n\r\n");
-    tests::failing_calls::stop();
-    EXPECT_FALSE(failed) << failing;
-    tests::failing_calls::fail(tests::call::fsync, EIO, 0);
-    EXPECT_TRUE(deliver(box, "Subject: x\r\n\r\n")) << failing;
-    EXPECT_EQ(tests::failing_calls::stop(), directories - (failing - 1) + 2) << failing;
-  }
 }
 
 TEST_F(maildir_test, threads_share_a_maildir) {
