@@ -2,9 +2,10 @@
 //
 // A message is written to tmp/, synced, renamed into new/, and the directory is synced: when
 // deliver() has succeeded the message is safe, and no reader ever saw a part of it. Directories are
-// made where they are missing, for their owner alone. Everything here waits for the disk: run it on
-// a thread where that does no harm. Functions may be called on several threads, for the same
-// Maildir too.
+// made where they are missing, for their owner alone, and their names are synced; cur/ is the last,
+// so where there is none a delivery makes, and syncs, what an earlier one did not bring to its end.
+// Everything here waits for the disk: run it on a thread where that does no harm. Functions may be
+// called on several threads, for the same Maildir too.
 #ifndef GATEPOST_ROUTING_MAILDIR_HPP
 #define GATEPOST_ROUTING_MAILDIR_HPP
 

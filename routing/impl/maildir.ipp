@@ -162,14 +162,18 @@ class maildir_delivery {
     return false;
   }
 
+  // False: errno says why. Without cur/ the Maildir is not ready, whatever else there is of it.
   bool open_parts() {
+    struct stat found{};
+    if (::lstat((path_ + "/cur").c_str(), &found) != 0) return false;
     tmp_ = open_directory((path_ + "/tmp").c_str());
     if (tmp_) new_ = open_directory((path_ + "/new").c_str());
     return tmp_ && new_;
   }
 
-  // The Maildir and what is missing above it. Each new name is synced: after a crash of the system
-  // the message must be found by its path.
+  // The Maildir and what is missing above it. Each name is synced: after a crash of the system the
+  // message must be found by its path. cur/ comes last, when all others are safe: until then each
+  // delivery comes here. The message does without it.
   bool make_directories() const {
     for (std::size_t end = path_.find('/', 1); end != path_.npos; end = path_.find('/', end + 1)) {
       if (!make_directory(path_.substr(0, end))) return false;
@@ -180,10 +184,14 @@ class maildir_delivery {
     return true;
   }
 
+  // A name that is there may be of a delivery that could not sync it, or has not yet; but not where
+  // we may not write.
   static bool make_directory(const std::string& path) {
-    if (::mkdir(path.c_str(), 0700) != 0) return errno == EEXIST;
-    const std::size_t slash = path.find_last_of('/');
-    const descriptor parent = open_directory(path.substr(0, slash + 1).c_str());
+    const bool made = ::mkdir(path.c_str(), 0700) == 0;
+    if (!made && errno != EEXIST) return false;
+    const std::string above = path.substr(0, path.find_last_of('/') + 1);
+    if (!made && ::faccessat(AT_FDCWD, above.c_str(), W_OK, AT_EACCESS) != 0) return true;
+    const descriptor parent = open_directory(above.c_str());
     return parent && ::fsync(parent.number()) == 0;
   }
 

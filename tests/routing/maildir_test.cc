@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -21,11 +22,13 @@
 #include "tests/routing/scratch_directory.hpp"
 #include "tests/routing/small_disk.hpp"
 #include "tests/routing/without_root_powers.hpp"
+#include "tests/support/failing_calls.hpp"
 
 namespace gatepost::routing {
 namespace {
 
 namespace fs = std::filesystem;
+namespace failing_calls = tests::failing_calls;
 
 // A text in blocks of some size; with `broken` an error at its end.
 class blocks final : public body_reader {
@@ -61,6 +64,14 @@ std::vector<std::string> names_in(const std::string& path) {
   std::vector<std::string> names;
   for (const auto& entry : fs::directory_iterator(path)) names.push_back(entry.path().filename());
   return names;
+}
+
+// How many syncs a delivery takes that succeeds.
+std::size_t syncs_of_delivery(const std::string& to) {
+  failing_calls::fail(tests::call::fsync, 0, 0);
+  const auto out = deliver(maildir(to), "x\r\n");
+  EXPECT_TRUE(out) << out.problem();
+  return failing_calls::stop();
 }
 
 class maildir_test : public ::testing::Test {
@@ -205,6 +216,35 @@ TEST_F(maildir_test, nothing_is_left_after_a_full_disk) {
   });
   if (status == tests::cannot) GTEST_SKIP() << "may not mount a small file system here";
   EXPECT_EQ(status, 0);
+}
+
+// 250 is said when all names above the message are safe, whoever made them.
+TEST_F(maildir_test, what_could_not_be_synced_is_synced_by_the_next_delivery) {
+  const std::size_t all = syncs_of_delivery(scratch / "0/a/b");
+  constexpr std::size_t text_and_name = 2;
+  EXPECT_EQ(syncs_of_delivery(scratch / "0/a/b"), text_and_name);
+  ASSERT_GT(all, text_and_name);
+  for (std::size_t n = 1; n <= all; ++n) {
+    const std::string above = scratch / (std::to_string(n) + "/a");
+    failing_calls::fail(tests::call::fsync, EIO, n);
+    const auto out = deliver(maildir(above + "/b"), "x\r\n");
+    failing_calls::stop();
+    EXPECT_EQ(out.error(), std::errc::io_error) << "sync " << n;
+    EXPECT_EQ(syncs_of_delivery(above + "/other"), all) << "sync " << n;
+    // Nobody needs the name of cur/ to find a message.
+    const bool ready = n + text_and_name >= all;
+    EXPECT_EQ(syncs_of_delivery(above + "/b"), ready ? text_and_name : all) << "sync " << n;
+    EXPECT_EQ(names_in(above + "/b/new").size(), 1u);
+  }
+}
+
+TEST_F(maildir_test, a_directory_above_need_not_be_readable) {
+  const tests::without_root_powers like_others;
+  fs::create_directories(scratch / "above/ours");
+  ASSERT_EQ(::chmod((scratch / "above").c_str(), 0111), 0);
+  const auto out = deliver(maildir(scratch / "above/ours/box"), "x\r\n");
+  EXPECT_TRUE(out) << out.problem();
+  ASSERT_EQ(::chmod((scratch / "above").c_str(), 0700), 0);
 }
 
 // Killed at any moment, new/ holds whole messages only.
