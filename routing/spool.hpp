@@ -90,7 +90,8 @@ class spool {
   // durability::lazy none.
   virtual asio::awaitable<std::error_code> update(const spool_message& message, durability how) = 0;
 
-  // Forgets a message. Errors: as update().
+  // Forgets a message. Errors: as update(); after spool_full and spool_failed it may be gone all
+  // the same.
   virtual asio::awaitable<std::error_code> remove(std::string_view id, durability how) = 0;
 
   // Both may wait for the disk, for a few milliseconds at most where it is idle. They show what is

@@ -412,6 +412,8 @@ inline rocksdb::Status spool_engine::repair() {
     require(batch_.Delete(record_key(doubtful->id)));
     require(batch_.SingleDelete(body_key(doubtful->id)));
   }
+  // What was not synced may be lost with what failed.
+  for (const std::string& id : unneeded_files_) require(batch_.Delete(record_key(id)));
   // Also without any: shows that writing works.
   require(batch_.Put(slice_of(format_key), slice_of(format_value)));
   status = write_batch(true);
