@@ -300,6 +300,7 @@ inline void spool_engine::removed(spool_operation& operation) {
   });
   if (!operation.in_file) return;
   in_file_.erase(operation.id);
+  if (!unsynced_since_) return files_.remove(operation.id);
   unneeded_files_.push_back(std::move(operation.id));
 }
 
