@@ -279,6 +279,7 @@ class spool_engine {
 }  // namespace gatepost::routing::detail
 
 #include "routing/detail/spool_log.hpp"
+#include "routing/detail/spool_repair.hpp"
 #include "routing/detail/spool_start.hpp"
 
 #endif  // GATEPOST_ROUTING_DETAIL_SPOOL_ENGINE_HPP
