@@ -218,12 +218,17 @@ problems try_listeners(const config& c, const command_line& how) {
   return all;
 }
 
-int check(const config& c, const config_source& from, const command_line& how) {
+// What is wrong with all that the configuration names.
+problems try_all(const config& c, const command_line& how) {
   problems all = try_listeners(c, how);
   reloadable parts;
-  for (std::string& p : parts.load(c)) all.push_back(std::move(p));
-  for (std::string& p : try_files(c)) all.push_back(std::move(p));
-  if (!all.empty()) return fail(all);
+  append(all, parts.load(c));
+  append(all, try_files(c));
+  return all;
+}
+
+int check(const config& c, const config_source& from, const command_line& how) {
+  if (const problems p = try_all(c, how); !p.empty()) return fail(p);
   std::cout << from.name() << ": nothing is wrong\n";
   return good;
 }
@@ -316,12 +321,16 @@ int run(const command_line& how) {
   }
   if (const problems p = find_base(how, from); !p.empty()) return fail(p);
   config c;
-  if (const problems p = read_config(from, c); !p.empty()) return fail(p);
-  if (how.what == command_line::task::print) {
+  problems wrong = read_config(from, c);
+  if (wrong.empty() && how.what == command_line::task::print) {
     std::cout << write_config(c);
     return good;
   }
   complete(c);
+  const bool is_for_service =
+      how.what == command_line::task::run || how.what == command_line::task::check;
+  if (!wrong.empty() && is_for_service) append(wrong, try_all(c, how));
+  if (!wrong.empty()) return fail(wrong);
   switch (how.what) {
     case command_line::task::check: return check(c, from, how);
     case command_line::task::run: return serve(c, from, how);
