@@ -37,6 +37,13 @@ class notes {
     return static_cast<T*>(find(key_of<T>(), nullptr));
   }
 
+  // Destroys the T that was left here, if any.
+  template <class T>
+  void erase() {
+    std::erase_if(notes_,
+                  [](const note& n) { return n.type == key_of<T>() && n.owner == nullptr; });
+  }
+
   // The T that belongs to `owner` alone (a check passes `this`); made by its default constructor at
   // first use. For a check's own state: two checks of one class do not see each other's.
   template <class T>

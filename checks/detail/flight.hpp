@@ -29,6 +29,7 @@
 
 #include "checks/detail/plan.hpp"
 #include "smtp/detail/early_wait.hpp"
+#include "smtp/detail/exception_text.hpp"
 
 namespace gatepost::checks::detail {
 
@@ -154,7 +155,7 @@ class flight : public std::enable_shared_from_this<flight> {
 
   void take(seat& s, verdict answer, const std::exception_ptr& error) {
     if (error) {
-      s.trouble = text_of(error);
+      s.trouble = smtp::detail::exception_text(error);
       s.answer = failure(*s.who, smtp::replies::local_error);
     } else {
       s.answer = std::move(answer);

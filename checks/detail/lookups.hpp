@@ -37,6 +37,7 @@
 
 #include "checks/detail/errand.hpp"
 #include "smtp/detail/early_wait.hpp"
+#include "smtp/detail/exception_text.hpp"
 #include "smtp/dns/answer.hpp"
 #include "smtp/dns/message.hpp"
 #include "smtp/dns/resolver.hpp"
@@ -199,10 +200,8 @@ class lookups {
     try {
       any_answer said = co_await ask_one(self->dns_, e);
       self->take(e, std::move(said));
-    } catch (const std::exception& x) {
-      self->take(e, failed(e.asked.type, x.what()));
     } catch (...) {
-      self->take(e, failed(e.asked.type, "an exception"));
+      self->take(e, failed(e.asked.type, smtp::detail::exception_text()));
     }
   }
 

@@ -7,7 +7,6 @@
 #include <atomic>
 #include <cassert>
 #include <chrono>
-#include <exception>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -52,17 +51,6 @@ inline verdict failure(const entry& who, const smtp::fixed_reply& temporary) {
     case on_error::defer: break;
   }
   return verdict::defer(temporary);
-}
-
-// For trouble events only.
-inline std::string text_of(const std::exception_ptr& error) {
-  try {
-    std::rethrow_exception(error);
-  } catch (const std::exception& e) {
-    return e.what();
-  } catch (...) {
-    return "an exception that is no std::exception";
-  }
 }
 
 inline asio::awaitable<verdict> invoke(check& what, context& ctx, std::string_view text) {

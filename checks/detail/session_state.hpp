@@ -17,6 +17,7 @@
 
 #include "checks/detail/flight.hpp"
 #include "checks/detail/plan.hpp"
+#include "smtp/detail/exception_text.hpp"
 
 namespace gatepost::checks::detail {
 
@@ -142,7 +143,7 @@ class session_state {
     try {
       return hook(ctx_, held_);
     } catch (...) {
-      trouble("let_through", text_of(std::current_exception()));
+      trouble("let_through", smtp::detail::exception_text());
       return false;
     }
   }

@@ -1,10 +1,13 @@
 #ifndef GATEPOST_CHECKS_IMPL_CHAIN_IPP
 #define GATEPOST_CHECKS_IMPL_CHAIN_IPP
 
+#include <exception>
+
 #include "checks/chain.hpp"
 #include "checks/detail/flight.hpp"
 #include "checks/detail/plan.hpp"
 #include "checks/detail/session_state.hpp"
+#include "smtp/detail/exception_text.hpp"
 #include "smtp/utf8.hpp"
 
 namespace gatepost::checks {
@@ -90,7 +93,7 @@ inline asio::awaitable<verdict> run_stage(std::shared_ptr<session_state> state, 
       if (error) {
         const asio::cancellation_state client = co_await asio::this_coro::cancellation_state;
         if (client.cancelled() != asio::cancellation_type::none) std::rethrow_exception(error);
-        state->trouble(e->name, text_of(error));
+        state->trouble(e->name, smtp::detail::exception_text(error));
         answer = failure(*e, smtp::replies::local_error);
       }
       state->report(e->name, answer, now_if(state->observed()) - begun);

@@ -81,7 +81,9 @@ struct outcome {
   std::vector<trace_entry> trace;  // where it was asked for
 };
 
-// Left in the session's notes when the HELO identity was evaluated. HELO or EHLO again replaces it.
+// Left in the session's notes when the HELO identity was evaluated. HELO or EHLO again replaces it,
+// and it is gone where the client is not judged any more: it has authenticated, or is another one
+// (XCLIENT) and exempt.
 struct helo_note {
   spf::outcome outcome;
 };

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <optional>
 #include <sstream>
 #include <utility>
@@ -108,30 +109,73 @@ void add_sender_checks(checks::chain& chain, const checks_section& c,
   add<checks::auth_results>(chain, c.auth_results);
 }
 
-// The key whose file an error of TLS is about, which it begins with.
-std::string key_of_certificate(const config& c, const std::string& error) {
-  const auto about = [&error](const std::string& file) {
-    return !file.empty() && error.starts_with(file);
-  };
+// Whether an error of TLS is about this file, which it begins with then.
+bool is_about(std::string_view error, const std::string& file) {
+  return !file.empty() && error.starts_with(file + ": ");
+}
+
+bool is_about_ciphers(std::string_view error) { return error.starts_with("TLS ciphers "); }
+
+// The key of [tls] that an error is about.
+std::string key_of_tls(const config& c, std::string_view error) {
+  if (is_about_ciphers(error)) return "tls.ciphers";
+  if (is_about(error, c.tls.options.client_ca_file)) return "tls.client_ca";
   const auto& certificates = c.tls.options.certificates;
   for (std::size_t i = 0; i < certificates.size(); ++i) {
     const std::string entry = "tls.certificates[" + std::to_string(i) + ']';
-    if (about(certificates[i].key_file)) return entry + ".key";
-    if (about(certificates[i].chain_file)) return entry + ".chain";
+    if (is_about(error, certificates[i].key_file)) return entry + ".key";
+    if (is_about(error, certificates[i].chain_file)) return entry + ".chain";
   }
-  return about(c.tls.options.client_ca_file) ? "tls.client_ca" : "tls";
+  return "tls";
+}
+
+// Loading ends at the first thing that is wrong, and here each is tried by itself. The ciphers need
+// no trial: they come first.
+std::vector<std::string> all_errors_of_tls(const config& c, std::string first) {
+  std::vector<std::string> all{std::move(first)};
+  const auto try_out = [&all](const smtp::tls_server_options& part) {
+    smtp::server_context trial;
+    const smtp::load_outcome loaded = trial.load(part);
+    if (!loaded && std::find(all.begin(), all.end(), loaded.error) == all.end())
+      all.push_back(loaded.error);
+  };
+  smtp::tls_server_options part = c.tls.options;
+  part.ciphers.clear();
+  part.clients = smtp::client_certificates::none;
+  for (const smtp::certificate_source& one : c.tls.options.certificates) {
+    part.certificates = {one};
+    try_out(part);
+  }
+  const smtp::pem_pair sound = smtp::make_self_signed({"localhost"}, 1);
+  part.certificates = {smtp::certificate_source::from_pem(sound.cert_pem, sound.key_pem)};
+  part.clients = c.tls.options.clients;
+  if (sound) try_out(part);
+  return all;
+}
+
+// The key of [relay.tls] that an error is about.
+std::string key_of_client_tls(const config& c, std::string_view error) {
+  if (is_about_ciphers(error)) return "relay.tls.ciphers";
+  if (is_about(error, c.relay.tls.ca_file)) return "relay.tls.ca_file";
+  return is_about(error, c.relay.tls.ca_directory) ? "relay.tls.ca_directory" : "relay.tls";
 }
 
 }  // namespace
+
+void append(problems& all, problems more) {
+  std::move(more.begin(), more.end(), std::back_inserter(all));
+}
 
 problems read_config(const config_source& from, config& into) {
   problems wrong;
   std::optional<std::string> text(default_config);
   if (!from.file.empty()) text = read_file(from.file, wrong);
-  if (!text) return wrong;
+  if (!text) {
+    into.wrong = {""};
+    return wrong;
+  }
   parsed_config parsed = parse_config(*text, from.name(), from.base);
   for (const config_error& e : parsed.errors) wrong.push_back(e.text());
-  if (!wrong.empty()) return wrong;
   into = std::move(parsed.value);
   if (!from.listen.empty()) into.listeners = {smtp::listener{.address = from.listen}};
   return wrong;
@@ -144,19 +188,32 @@ void complete(config& c) {
 }
 
 problems load_certificates(const config& c, smtp::server_context& into) {
+  problems wrong;
   smtp::tls_server_options options = c.tls.options;
   if (options.certificates.empty()) {
     if (!c.tls.self_signed) return {};
     // It lives until the next start; a year is more than enough.
     const smtp::pem_pair made = smtp::make_self_signed({c.hostname}, 365);
-    if (!made)
-      return {"a certificate for \"" + c.hostname +
-              "\" cannot be made; name one in tls.certificates"};
+    if (!made) {
+      c.complain(
+          wrong, "server.hostname",
+          "a certificate for \"" + c.hostname + "\" cannot be made; name one in tls.certificates");
+      return wrong;
+    }
     options.certificates.push_back(smtp::certificate_source::from_pem(made.cert_pem, made.key_pem));
   }
   const smtp::load_outcome loaded = into.load(std::move(options));
-  if (!loaded) return {c.complaint(key_of_certificate(c, loaded.error), loaded.error)};
-  return {};
+  if (loaded) return {};
+  for (const std::string& error : all_errors_of_tls(c, loaded.error))
+    c.complain(wrong, key_of_tls(c, error), error);
+  return wrong;
+}
+
+problems load_client_tls(const config& c, smtp::client_context& into) {
+  problems wrong;
+  const smtp::load_outcome loaded = into.load(c.relay.tls);
+  if (!loaded) c.complain(wrong, key_of_client_tls(c, loaded.error), loaded.error);
+  return wrong;
 }
 
 namespace {
@@ -180,8 +237,10 @@ problems load_routes(const config& c, routing::route_map& into) {
   problems wrong;
   std::string file;
   if (!c.routes.file.empty()) {
-    std::optional<std::string> text = read_file(c.routes.file, wrong);
-    if (!text) return {c.complaint("routes.file", wrong.front())};
+    problems unread;
+    std::optional<std::string> text = read_file(c.routes.file, unread);
+    for (const std::string& why : unread) c.complain(wrong, "routes.file", why);
+    if (!text) return wrong;
     file = std::move(*text);
   }
   const auto lines = static_cast<std::size_t>(std::count(file.begin(), file.end(), '\n')) +
@@ -189,13 +248,14 @@ problems load_routes(const config& c, routing::route_map& into) {
   const std::string all = routes_text(c.routes, file);
   for (const route_problem& p : read_routes(all, c.relay.mode, into)) {
     // Behind the lines of the file come the rules.
-    const std::string key = "routes.rules[" + std::to_string(p.line - lines - 1) + ']';
-    wrong.push_back(p.line > lines ? c.complaint(key, p.what)
-                                   : c.routes.file + ':' + std::to_string(p.line) + ": " + p.what);
+    if (p.line > lines)
+      c.complain(wrong, "routes.rules[" + std::to_string(p.line - lines - 1) + ']', p.what);
+    else
+      wrong.push_back(c.routes.file + ':' + std::to_string(p.line) + ": " + p.what);
   }
   if (all.find("maildir:" + c.routes.maildirs) == all.npos) return wrong;
   const std::string why = why_no_maildirs(c.routes.maildirs);
-  if (!why.empty()) wrong.push_back(c.complaint("routes.maildirs", why));
+  if (!why.empty()) c.complain(wrong, "routes.maildirs", why);
   return wrong;
 }
 
@@ -210,10 +270,13 @@ problems load_suffixes(const config& c, suffix_list& into) {
     return {};
   }
   const bool counted = c.checks.dmarc_reports.enabled;
-  return {c.complaint(by_list   ? "checks.dmarc.rfc"
-                      : counted ? "checks.dmarc.reports.enabled"
-                                : "checks.dmarc.reports.failure.enabled",
-                      "there is no public suffix list here; install the package publicsuffix")};
+  problems wrong;
+  c.complain(wrong,
+             by_list   ? "checks.dmarc.rfc"
+             : counted ? "checks.dmarc.reports.enabled"
+                       : "checks.dmarc.reports.failure.enabled",
+             "there is no public suffix list here; install the package publicsuffix");
+  return wrong;
 }
 
 added_checks add_checks(checks::chain& chain, const checks_section& c,
@@ -251,9 +314,10 @@ std::string why_no_files(const std::string& place, int how = W_OK | X_OK) {
 }  // namespace
 
 problems try_overflow(const config& c) {
+  problems wrong;
   const std::string why = why_no_files(c.relay.cut_through.directory);
-  if (why.empty()) return {};
-  return {c.complaint("relay.cut_through.directory", why)};
+  if (!why.empty()) c.complain(wrong, "relay.cut_through.directory", why);
+  return wrong;
 }
 
 namespace {
@@ -278,32 +342,33 @@ std::string why_no_counts(const std::string& file) {
 
 problems try_reports(const config& c) {
   const reports_section& r = c.checks.dmarc_reports;
-  if (!r.any()) return {};
+  problems wrong;
+  if (!r.any()) return wrong;
   if (const std::string why = why_no_files(r.directory, read_and_write); !why.empty())
-    return {c.complaint("checks.dmarc.reports.directory", why)};
-  if (!r.enabled) return {};
-  if (const std::string why = why_no_counts(r.file); !why.empty())
-    return {c.complaint("checks.dmarc.reports.file", why)};
-  return {};
+    c.complain(wrong, "checks.dmarc.reports.directory", why);
+  else if (const std::string no_counts = r.enabled ? why_no_counts(r.file) : ""; !no_counts.empty())
+    c.complain(wrong, "checks.dmarc.reports.file", no_counts);
+  return wrong;
 }
 
 namespace {
 
 // What is wrong with the place for a spool.
 problems try_spool(const config& c) {
-  problems wrong;
+  std::string why;
   const std::filesystem::path spool = c.spool.options.directory;
   struct stat found{};
   const bool there = ::stat(spool.c_str(), &found) == 0;
   const std::string place = there ? spool.string() : spool.parent_path().string();
   if (there && !S_ISDIR(found.st_mode))
-    wrong.push_back(place + ": is not a directory, and so no place for a spool");
+    why = place + ": is not a directory, and so no place for a spool";
   else if (::faccessat(AT_FDCWD, place.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
-    wrong.push_back(place + ": user " + std::to_string(::geteuid()) + " may not write here (" +
-                    last_error() + "); make the directory, or chown it");
+    why = place + ": user " + std::to_string(::geteuid()) + " may not write here (" + last_error() +
+          "); make the directory, or chown it";
   else if (there && (found.st_mode & 077) != 0)
-    wrong.push_back(place + ": others may read or write mail here; chmod 700 it");
-  for (std::string& line : wrong) line = c.complaint("spool.directory", line);
+    why = place + ": others may read or write mail here; chmod 700 it";
+  problems wrong;
+  if (!why.empty()) c.complain(wrong, "spool.directory", why);
   return wrong;
 }
 
@@ -313,15 +378,14 @@ problems try_files(const config& c) {
   suffix_list suffixes;
   problems wrong = load_suffixes(c, suffixes);
   const bool keeps = c.relay.mode == delivery_mode::spool;
-  for (std::string& p : keeps ? try_spool(c) : try_overflow(c)) wrong.push_back(std::move(p));
-  for (std::string& p : try_reports(c)) wrong.push_back(std::move(p));
+  if (!c.in_doubt("relay.mode")) append(wrong, keeps ? try_spool(c) : try_overflow(c));
+  append(wrong, try_reports(c));
   if (const std::string& log = c.log.file; !log.empty()) {
     const bool exists = ::access(log.c_str(), F_OK) == 0;
     const std::string where = exists ? log : std::filesystem::path(log).parent_path().string();
     if (::faccessat(AT_FDCWD, where.c_str(), W_OK, AT_EACCESS) != 0 ||
         std::filesystem::is_directory(log))
-      wrong.push_back(
-          c.complaint("log.file", log + ": cannot be written; make its folder, or chown it"));
+      c.complain(wrong, "log.file", log + ": cannot be written; make its folder, or chown it");
   }
   return wrong;
 }

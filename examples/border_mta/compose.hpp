@@ -28,6 +28,8 @@ namespace border_mta {
 
 using problems = std::vector<std::string>;
 
+void append(problems& all, problems more);
+
 // Where a configuration comes from.
 struct config_source {
   std::string file;         // empty: the built-in one
@@ -37,6 +39,8 @@ struct config_source {
   const char* name() const { return file.empty() ? "the built-in configuration" : file.c_str(); }
 };
 
+// With problems, `into` only serves to look for others: the functions below then say nothing of
+// what those are the cause of.
 problems read_config(const config_source& from, config& into);
 
 // Fills in what the configuration leaves open: the machine's name, and where counts are kept.
@@ -44,6 +48,9 @@ void complete(config& c);
 
 // Also where there is no certificate at all; then nothing is loaded.
 problems load_certificates(const config& c, gatepost::smtp::server_context& into);
+
+// For connections to next hops.
+problems load_client_tls(const config& c, gatepost::smtp::client_context& into);
 
 // What is wrong with a file of routes, and with the rules beside it.
 problems load_routes(const config& c, gatepost::routing::route_map& into);

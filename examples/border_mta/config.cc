@@ -1,5 +1,6 @@
 #include "examples/border_mta/config.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "examples/border_mta/sections.hpp"
@@ -31,6 +32,18 @@ void visit(fields& f, config& c) {
   else
     f.unused("spool", std::string(nothing_is_kept), "take it out");
   f.table("log", [&] { visit_log(f, c.log); });
+}
+
+// Whether a key is the other one, or in that table or list. "" is the whole file.
+bool is_within(std::string_view key, std::string_view outer) {
+  if (outer.empty() || key == outer) return true;
+  return key.starts_with(outer) && (key[outer.size()] == '.' || key[outer.size()] == '[');
+}
+
+// "tls.certificates[0]" for "tls.certificates[0].chain".
+std::string_view table_of(std::string_view key) {
+  const std::size_t dot = key.rfind('.');
+  return dot == key.npos ? std::string_view() : key.substr(0, dot);
 }
 
 }  // namespace
@@ -78,6 +91,18 @@ std::string config::complaint(std::string_view key, std::string_view what) const
   return text.append(": ").append(key).append(": ").append(what);
 }
 
+bool config::in_doubt(std::string_view key) const {
+  return std::any_of(wrong.begin(), wrong.end(), [&](std::string_view other) {
+    return is_within(key, other) || is_within(other, key) ||
+           (!places.contains(key) && is_within(key, table_of(other)));
+  });
+}
+
+void config::complain(std::vector<std::string>& lines, std::string_view key,
+                      std::string_view what) const {
+  if (!in_doubt(key)) lines.push_back(complaint(key, what));
+}
+
 parsed_config parse_config(std::string_view toml, const std::string& file,
                            const std::string& base) {
   parsed_config result;
@@ -86,6 +111,7 @@ parsed_config parse_config(std::string_view toml, const std::string& file,
   result.errors = reader.errors();
   result.absent = reader.absent();
   result.value.places = reader.places();
+  for (const config_error& e : result.errors) result.value.wrong.push_back(e.name);
   result.value.file = file;
   return result;
 }

@@ -194,6 +194,9 @@ struct config {
   // Where it was read from.
   std::string file;
   place_map places;
+  // Keys with something wrong in the file, with the indices of lists; "" where it could not be
+  // read.
+  std::vector<std::string> wrong;
 
   config();
 
@@ -201,11 +204,18 @@ struct config {
   // as these are known. Keys of lists have their indices: "tls.certificates[0].chain".
   std::string complaint(std::string_view key, std::string_view what) const;
 
+  // Whether `key` may not have the value that was meant: something in `wrong` is the key itself,
+  // within it or around it; or the file has no such key, and has one that may be it, misspelt.
+  bool in_doubt(std::string_view key) const;
+  // Adds the complaint to `lines`; not where the key is in doubt, of which that is a consequence.
+  void complain(std::vector<std::string>& lines, std::string_view key, std::string_view what) const;
+
   // The hostname, where it is told, in all places that want it.
   void set_hostname(const std::string& name);
 };
 
-// Either `errors` is empty or `value` is of no use. `absent`: the keys that have their defaults.
+// With `errors`, `value` only serves to look for others, in what it names: see config::complain().
+// `absent`: the keys that have their defaults.
 struct parsed_config {
   config value;
   std::vector<config_error> errors;

@@ -12,6 +12,7 @@
 #include "checks/dmarc/report.hpp"
 #include "examples/border_mta/failed_mail.hpp"
 #include "smtp/detail/early_wait.hpp"
+#include "smtp/detail/exception_text.hpp"
 
 namespace border_mta {
 
@@ -183,7 +184,8 @@ void failure_reporter::tell_written(const std::string& domain, const letter& mai
 
 void failure_reporter::tell_error(std::string_view what, const std::exception_ptr& e) noexcept {
   try {
-    around_.log.note(smtp::log_level::error, where, std::string(what) + what_of(e));
+    around_.log.note(smtp::log_level::error, where,
+                     std::string(what) + smtp::detail::exception_text(e));
   } catch (...) {
   }
 }

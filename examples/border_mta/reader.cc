@@ -105,7 +105,7 @@ read_fields::read_fields(std::string_view toml, std::string file, std::string ba
   } catch (const toml::parse_error& e) {
     errors_.push_back({file_, e.source().begin.line, e.source().begin.column, "",
                        std::string(e.description()),
-                       "this is not TOML, https://toml.io tells how it is written"});
+                       "this is not TOML, https://toml.io tells how it is written", ""});
   }
   frames_.push_back({"", "", &document_->root, {}});
 }
@@ -134,8 +134,8 @@ void read_fields::reject(std::string_view key, std::string what, std::string rem
   if (node == nullptr) node = f.table;
   const toml::source_position at =
       node == nullptr || node == &document_->root ? toml::source_position{} : node->source().begin;
-  errors_.push_back(
-      {file_, at.line, at.column, full_name(key), std::move(what), std::move(remedy)});
+  errors_.push_back({file_, at.line, at.column, full_name(key), std::move(what), std::move(remedy),
+                     join(frames_.back().name_with_indices, key)});
 }
 
 void read_fields::reject_item(std::string_view key, std::size_t index, std::string what,
@@ -144,6 +144,7 @@ void read_fields::reject_item(std::string_view key, std::size_t index, std::stri
   const toml::node* list = frames_.back().find(key);
   if (list == nullptr || !list->is_array() || index >= list->as_array()->size()) return;
   const toml::source_position at = (*list->as_array())[index].source().begin;
+  errors_.back().name += '[' + std::to_string(index) + ']';
   errors_.back().line = at.line;
   errors_.back().column = at.column;
 }
@@ -382,7 +383,8 @@ void read_fields::leave() {
       errors_.push_back({file_, at.line, at.column, full_name(key.str()),
                          node.is_table() ? "there is no such table" : "there is no such key",
                          meant ? "did you mean " + in_quotes(*meant) + "?"
-                               : "see border_mta.toml for all that there are"});
+                               : "see border_mta.toml for all that there are",
+                         join(f.name_with_indices, key.str())});
     }
   }
   if (frames_.size() > 1) frames_.pop_back();

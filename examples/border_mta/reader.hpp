@@ -23,6 +23,7 @@ struct config_error {
   std::string key;  // with its tables: "limits.recipients"; empty for an error of syntax
   std::string what;
   std::string remedy;
+  std::string name;  // the key with the indices of lists, as in place_map
 
   // "border_mta.toml:12:14: limits.recipients: 0 is too small; write a number from 1 to 100000"
   std::string text() const;

@@ -24,11 +24,10 @@ bool needs_restart(const config& running, config now) {
 
 problems reloadable::load(const config& c) {
   problems all = load_certificates(c, certificates);
-  if (const smtp::load_outcome loaded = client_tls.load(c.relay.tls); !loaded)
-    all.push_back(c.complaint("relay.tls", loaded.error));
-  for (std::string& p : load_signing(c, signatures)) all.push_back(std::move(p));
+  append(all, load_client_tls(c, client_tls));
+  append(all, load_signing(c, signatures));
   routing::route_map fresh;
-  for (std::string& p : load_routes(c, fresh)) all.push_back(std::move(p));
+  append(all, load_routes(c, fresh));
   if (all.empty()) routes.replace(std::move(fresh));
   return all;
 }
@@ -36,30 +35,29 @@ problems reloadable::load(const config& c) {
 void reloadable::reload(const config& running, const config_source& from, smtp::json_log& log) {
   config now;
   problems wrong = read_config(from, now);
-  // A certificate that was made at the start is as good as another.
   complete(now);
-  const bool made = now.tls.options.certificates.empty();
   routing::route_map fresh;
   // What runs has to serve the routes, and the mode is not changed by a reload.
   config served = now;
   served.relay.mode = running.relay.mode;
-  if (wrong.empty()) wrong = load_routes(served, fresh);
+  append(wrong, load_routes(served, fresh));
   shared_signing keys;
-  if (wrong.empty()) wrong = load_signing(now, keys);
+  append(wrong, load_signing(now, keys));
   // Tried first, so that nothing is in use yet when something is wrong.
-  if (smtp::client_context trial; wrong.empty())
-    if (const smtp::load_outcome loaded = trial.load(now.relay.tls); !loaded)
-      wrong.push_back(now.complaint("relay.tls", loaded.error));
-  if (wrong.empty() && !made) wrong = load_certificates(now, certificates);
+  smtp::client_context trial;
+  append(wrong, load_client_tls(now, trial));
+  // A certificate that was made at the start is as good as another.
+  const bool made = now.tls.options.certificates.empty();
+  smtp::server_context unused;
+  if (!made) append(wrong, load_certificates(now, wrong.empty() ? certificates : unused));
   for (const std::string& p : wrong) log.note(smtp::log_level::error, "reload", p);
   if (!wrong.empty())
     return log.note(smtp::log_level::error, "reload",
                     "nothing was loaded; what ran before goes on");
 
   // Only where a file has changed since the trial.
-  if (const smtp::load_outcome loaded = client_tls.load(now.relay.tls); !loaded)
-    log.note(smtp::log_level::error, "reload",
-             now.complaint("relay.tls", loaded.error) + "; [relay.tls] stays as it was");
+  for (const std::string& p : load_client_tls(now, client_tls))
+    log.note(smtp::log_level::error, "reload", p + "; [relay.tls] stays as it was");
   routes.replace(std::move(fresh));
   if (relay_domains != nullptr) relay_domains->replace(now.checks.relay_domains.options.domains);
   if (sign != nullptr) {

@@ -5,6 +5,7 @@
 #include <asio/co_spawn.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
+#include <string>
 #include <utility>
 
 #include "checks/detail/errand.hpp"
@@ -49,16 +50,6 @@ asio::awaitable<void> verify(dmarc::destinations& to, smtp::dns::resolver& dns,
 asio::awaitable<void> run_on(asio::thread_pool& helper, std::function<void()> work) {
   asio::awaitable<void> job = perform(std::move(work));
   co_await asio::co_spawn(helper, std::move(job), asio::use_awaitable);
-}
-
-std::string what_of(const std::exception_ptr& e) {
-  try {
-    std::rethrow_exception(e);
-  } catch (const std::exception& known) {
-    return known.what();
-  } catch (...) {
-    return "an unknown exception";
-  }
 }
 
 }  // namespace border_mta

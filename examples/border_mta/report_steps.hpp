@@ -6,9 +6,7 @@
 #include <asio/awaitable.hpp>
 #include <asio/thread_pool.hpp>
 #include <chrono>
-#include <exception>
 #include <functional>
-#include <string>
 
 #include "checks/dmarc/destinations.hpp"
 #include "smtp/dns/resolver.hpp"
@@ -30,9 +28,6 @@ asio::awaitable<void> verify(gatepost::checks::dmarc::destinations& to,
 
 // Runs what takes long on the helper's thread, and comes back to this one. Never cancelled.
 asio::awaitable<void> run_on(asio::thread_pool& helper, std::function<void()> work);
-
-// For people.
-std::string what_of(const std::exception_ptr& e);
 
 }  // namespace border_mta
 

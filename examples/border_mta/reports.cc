@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "examples/border_mta/report_steps.hpp"
+#include "smtp/detail/exception_text.hpp"
 
 namespace border_mta {
 
@@ -86,7 +87,7 @@ void reporter::tell_error(std::string_view what) noexcept {
 void reporter::tell_exception(std::string_view before, const std::exception_ptr& e,
                               std::string_view behind) noexcept {
   try {
-    tell_error(std::string(before) + what_of(e) + std::string(behind));
+    tell_error(std::string(before) + smtp::detail::exception_text(e) + std::string(behind));
   } catch (...) {
     tell_error(before);
   }
@@ -229,7 +230,7 @@ asio::awaitable<void> reporter::serve(std::uint64_t id, report_ptr r) {
   } catch (...) {
     if (!stopping_) {
       const bool again = put_off_failed(id);  // first, or it would be the next one again
-      tell_failed(*r, what_of(std::current_exception()), again);
+      tell_failed(*r, smtp::detail::exception_text(), again);
     }
   }
 }

@@ -54,14 +54,12 @@ std::optional<dkim::signing_key> load_key(const config& c, const std::string& en
     if (key) {
       auto made = dkim::signing_key::make(from.domain, from.selector, *std::move(key));
       if (made) return *std::move(made);
-      wrong.push_back(c.complaint(entry + ".selector", std::string(made.problem())));
+      c.complain(wrong, entry + ".selector", made.problem());
       return std::nullopt;
     }
     why = std::string(key.problem()) + "; openssl genrsa -out " + from.file + " 2048 makes a key";
-    wrong.push_back(c.complaint(entry + ".key", from.file + ": " + why));
-    return std::nullopt;
   }
-  wrong.push_back(c.complaint(entry + ".key", from.file + ": " + why));
+  c.complain(wrong, entry + ".key", from.file + ": " + why);
   return std::nullopt;
 }
 
@@ -121,11 +119,10 @@ std::shared_ptr<checks::check> load_sealer(const config& c, signing_parts& parts
   const sign_key& from = c.sign.arc;
   if (from.domain.empty()) return nullptr;
   // RFC 8617 §5.1: a seal says how the chain stood.
-  if (!c.checks.arc.enabled)
-    wrong.push_back(
-        c.complaint("sign.arc",
-                    "chains that come in are not looked at, and such cannot be sealed; write "
-                    "enabled = true in [checks.arc], or take this out"));
+  if (!c.checks.arc.enabled && !c.in_doubt("checks.arc.enabled"))
+    c.complain(wrong, "sign.arc",
+               "chains that come in are not looked at, and such cannot be sealed; write "
+               "enabled = true in [checks.arc], or take this out");
   std::optional<dkim::signing_key> key = load_key(c, "sign.arc", from, wrong);
   if (!key) return nullptr;
   parts.records.push_back(record_of(*key));

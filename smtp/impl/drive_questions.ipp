@@ -3,10 +3,10 @@
 #define GATEPOST_SMTP_IMPL_DRIVE_QUESTIONS_IPP
 
 #include <asio/this_coro.hpp>
-#include <exception>
 #include <string>
 #include <utility>
 
+#include "smtp/detail/exception_text.hpp"
 #include "smtp/drive.hpp"
 #include "smtp/impl/drive.ipp"
 
@@ -41,16 +41,6 @@ class session_driver::port_call {
 
 namespace detail {
 
-inline std::string text_of(const std::exception_ptr& e) {
-  try {
-    std::rethrow_exception(e);
-  } catch (const std::exception& x) {
-    return x.what();
-  } catch (...) {
-    return "an exception that is no std::exception";
-  }
-}
-
 // What a delivery that cannot take a message means to its client (RFC 5321 §4.2.3).
 inline const fixed_reply& storage_reply(std::error_code why) {
   const bool full = why == errc::spool_full || why == errc::resource_limit;
@@ -67,7 +57,7 @@ inline auth_answer no_auth_answer() {
 // A port threw: that is trouble of ours, and no answer. What it says when it is cancelled is none.
 GATEPOST_DECL verdict session_driver::threw(std::string_view where) {
   if (port_cancelled_) return verdict::defer(replies::took_too_long);
-  const std::string what = detail::text_of(std::current_exception());
+  const std::string what = detail::exception_text();
   services_.observer.on_trouble({where, what, facts_.id});
   return verdict::defer(replies::local_error);
 }

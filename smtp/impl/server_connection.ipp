@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "smtp/detail/exception_text.hpp"
 #include "smtp/impl/server_parts.ipp"
 #include "smtp/proxy_header.hpp"
 
@@ -179,7 +180,7 @@ GATEPOST_DECL void server::connection::ended(std::exception_ptr e) {
   if (e) {
     // Nothing of it may reach the event loop, which would end the program.
     try {
-      const std::string what = "a session ended by an exception: " + detail::what_of(e);
+      const std::string what = "a session ended by an exception: " + detail::exception_text(e);
       common.services.observer.on_trouble({"session", what, facts.id});
       if (admitted_as && !driver) over("error");
     } catch (...) {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "smtp/detail/early_wait.hpp"
+#include "smtp/detail/exception_text.hpp"
 #include "smtp/detail/sockaddr.hpp"
 #include "smtp/impl/server_parts.ipp"
 
@@ -86,7 +87,7 @@ GATEPOST_DECL bool server::lane::accept_one(door& d) {
 
 GATEPOST_DECL void server::lane::complain_of(const std::exception_ptr& e) {
   try {
-    complain("", detail::what_of(e), "");
+    complain("", detail::exception_text(e), "");
   } catch (...) {  // no memory left for a word
   }
 }

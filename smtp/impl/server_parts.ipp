@@ -34,16 +34,6 @@ inline std::string cannot_listen(const listener& where, int error, const std::st
   return "cannot listen at " + where.address + ": " + std::strerror(error) + remedy;
 }
 
-inline std::string what_of(const std::exception_ptr& e) {
-  try {
-    std::rethrow_exception(e);
-  } catch (const std::exception& x) {
-    return x.what();
-  } catch (...) {
-    return "an exception that is no std::exception";
-  }
-}
-
 }  // namespace detail
 
 // What all threads of a server share. Connections hold on to it: they may outlive the server.

@@ -33,6 +33,19 @@ TEST(Notes, TheSecondOfATypeReplacesTheFirst) {
   EXPECT_EQ(n.find<speed>()->value, 4);
 }
 
+TEST(Notes, OneIsTakenAway) {
+  notes n;
+  int one = 0;
+  n.erase<speed>();
+  n.emplace<speed>(speed{3});
+  n.emplace<colour>(colour{"red"});
+  n.own<speed>(&one).value = 1;
+  n.erase<speed>();
+  EXPECT_EQ(n.find<speed>(), nullptr);
+  EXPECT_EQ(n.find<colour>()->value, "red");
+  EXPECT_EQ(n.own<speed>(&one).value, 1);
+}
+
 TEST(Notes, OwnersAreApart) {
   notes n;
   int one = 0, two = 0;

@@ -64,6 +64,19 @@ class Startup(harness.Test):
         self.assertEqual(done.returncode, 2)
         self.assertEqual(len(done.stderr.splitlines()), 3, done.stderr)
 
+    def test_errors_of_keys_and_of_files_at_once(self):
+        config = self.tls("absent.pem", "absent.key").replace("[routes]", '[routes]\nfile = "routes"')
+        file = self.write(config + "[limits]\nhop = 1\n")
+        for arguments in ((), ("--check-config",)):
+            done = self.start_mta("--config", file, *arguments)
+            self.assertEqual(done.returncode, 2, done.stdout)
+            lines = done.stderr.splitlines()
+            self.assertEqual(len(lines), 3, done.stderr)
+            for line, part in zip(lines, (
+                    f"c.toml:{LAST + 3}:1: limits.hop: ", "c.toml:7:27: tls.certificates[0].chain: ",
+                    "c.toml:9:8: routes.file: ")):
+                self.assertIn(part, line)
+
     def test_no_config(self):
         done = self.start_mta("--config", self.folder / "absent.toml")
         self.assertEqual(done.returncode, 2)
@@ -119,6 +132,10 @@ class Startup(harness.Test):
         chain, key = harness.certificate(self.folder, "mx")
         key.chmod(0)
         self.fails(self.tls(chain, key), key, "ermission denied")
+
+    def test_ciphers_that_are_none(self):
+        self.fails(harness.CONFIG.replace("[routes]", 'ciphers = "ROT13"\n[routes]'),
+                   "c.toml:8:11: tls.ciphers: ", "ROT13", "leave it empty")
 
     # --- Ports --------------------------------------------------------------------------------
 

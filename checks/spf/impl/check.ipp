@@ -134,7 +134,10 @@ GATEPOST_DECL bool check::prepare(context& ctx, const asio::any_io_executor& exe
 GATEPOST_DECL asio::awaitable<verdict> check::on_helo(context& ctx) {
   const auto executor = co_await asio::this_coro::executor;
   const seen_client who = options_.client.find(ctx.facts());
-  if (!options_.helo || !who.known()) co_return verdict::pass();
+  if (!options_.helo) co_return verdict::pass();
+  // Another name's, or another client's (XCLIENT): it says nothing of this one.
+  ctx.notes().erase<helo_note>();
+  if (!who.known()) co_return verdict::pass();
   const auto work = std::move(ctx.notes().own<begun>(this).work).or_else([&] {
     return begin_helo(executor, who);
   });
@@ -145,7 +148,11 @@ GATEPOST_DECL asio::awaitable<verdict> check::on_helo(context& ctx) {
 
 GATEPOST_DECL asio::awaitable<verdict> check::on_mail(context& ctx) {
   seen_client who = options_.client.find(ctx.facts());
-  if (!who.known()) co_return verdict::pass();
+  if (!who.known()) {
+    // Who has authenticated since HELO is not judged any more.
+    if (options_.helo) ctx.notes().erase<helo_note>();
+    co_return verdict::pass();
+  }
   verdict v = co_await judge_transaction(ctx, std::move(who));
   co_return v;
 }

@@ -232,6 +232,31 @@ TEST_F(SpfCheck, WhoHasAuthenticated) {
   EXPECT_TRUE(s.mail("<a@pass.example>").passes());
 }
 
+// What is known of a HELO name is not shown to be that of another client, or of another name.
+TEST_F(SpfCheck, AFormerHeloIsForgotten) {
+  trial& s = session();
+  s.helo("mx.example.org");
+  EXPECT_TRUE(s.mail("<a@pass.example>").passes());
+  EXPECT_EQ(fields().size(), 2u);
+  EXPECT_EQ(seen.helo, "pass");
+  // XCLIENT tells of an exempt one.
+  s.facts().client.address = *smtp::parse_ip_address("10.0.0.1");
+  s.connect();
+  s.helo("inside.example");
+  EXPECT_TRUE(s.mail("<a@pass.example>").passes());
+  EXPECT_TRUE(fields().empty());
+  EXPECT_EQ(seen.helo, "-");
+}
+
+TEST_F(SpfCheck, AHeloBeforeAuthIsForgotten) {
+  trial& s = session();
+  s.helo("mx.example.org");
+  s.auth("somebody");
+  EXPECT_TRUE(s.mail("<a@pass.example>").passes());
+  EXPECT_TRUE(fields().empty());
+  EXPECT_EQ(seen.helo, "-");
+}
+
 // --- Behind a server of our own ------------------------------------------------------------------
 
 // The classic mistake: asking whether our own border may send mail for the sender.
