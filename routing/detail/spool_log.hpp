@@ -111,7 +111,7 @@ inline spool_engine::wake_up spool_engine::run_log(std::vector<operation_ptr>& b
     work_off(more);
   }
   sync_if_due();
-  if (!unsynced_since_) remove_unneeded_files();
+  if (broken_ == 0 && !unsynced_since_) remove_unneeded_files();
   return next_wake_up();
 }
 
@@ -371,7 +371,7 @@ inline void spool_engine::finish_log() {
   next_attempt_ = {};
   if (!retries_.empty()) run_log(nothing);
   if (broken_ == 0 && unsynced_since_ && store_.sync().ok()) unsynced_since_.reset();
-  if (!unsynced_since_) remove_unneeded_files();
+  if (broken_ == 0 && !unsynced_since_) remove_unneeded_files();
   // Until something follows it in the log, a damage of the last batch looks like a torn end.
   const bool changed = stats_.commits + stats_.updates + stats_.removals > 0;
   if (broken_ == 0 && changed && !unsynced_since_) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -258,6 +259,27 @@ TEST_F(rocksdb_spool_damage_test, what_was_lazy_may_be_lost_before_something_lat
 }
 
 // --- Files ---------------------------------------------------------------------------------------
+
+// The log ends before the removal then, and the message comes again.
+TEST_F(rocksdb_spool_damage_test, a_removal_that_a_power_failure_undoes_has_left_the_text) {
+  options.inline_limit = 10;
+  options.lazy_sync = std::chrono::hours(1);
+  auto writing = open();
+  ASSERT_TRUE(writing) << problem;
+  const std::string id = run(put(*writing, text_of_size(100)));
+  const std::uintmax_t synced = fs::file_size(log());
+  EXPECT_FALSE(run(writing->remove(id, durability::lazy)));
+  ASSERT_TRUE(tests::eventually([&] { return writing->stats().removals == 1; }));
+  finish(std::move(writing), end::killed);
+  ASSERT_GT(fs::file_size(log()), synced);
+  fs::resize_file(log(), synced);
+  const auto spool = open();
+  ASSERT_TRUE(spool) << problem;
+  EXPECT_EQ(ids_in(*spool), std::vector<std::string>{id});
+  const auto text = text_of(*spool, id);
+  ASSERT_TRUE(text);
+  EXPECT_EQ(*text, text_of_size(100));
+}
 
 // Where all of the log could be read no record was lost: it was never written, and nobody was
 // promised anything.

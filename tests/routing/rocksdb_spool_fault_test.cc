@@ -129,6 +129,28 @@ TEST_F(rocksdb_spool_fault_test, a_text_is_there_until_the_removal_is_synced) {
   EXPECT_TRUE(eventually([&] { return files() == 0; }));
 }
 
+// The database opens again, but cannot be written: what was lazy is as unsafe as before.
+TEST_F(rocksdb_spool_fault_test, a_file_stays_while_a_repair_cannot_write) {
+  options.lazy_sync = std::chrono::hours(1);
+  reopen();
+  const std::string id = run(put(*spool, text_of_size(5000)));
+  EXPECT_FALSE(run(spool->remove(id, durability::lazy)));
+  EXPECT_TRUE(eventually([&] { return spool->stats().removals == 1; }));
+  EXPECT_EQ(files(), 1u);
+  std::atomic<int> reopened{0};
+  failing = true;
+  on_step = [&](spool_step step) {
+    if (step == spool_step::reopen) ++reopened;
+    return step == spool_step::batch_write && failing ? std::make_error_code(std::errc::io_error)
+                                                      : std::error_code{};
+  };
+  EXPECT_EQ(put_error("is lost"), smtp::errc::spool_failed);
+  EXPECT_TRUE(eventually([&] { return reopened >= 3; }));
+  EXPECT_EQ(files(), 1u);
+  failing = false;
+  EXPECT_TRUE(eventually([&] { return files() == 0; }));
+}
+
 TEST_F(rocksdb_spool_fault_test, lazy_changes_have_a_last_chance_at_the_end) {
   options.first_retry = std::chrono::hours(1);
   reopen();
