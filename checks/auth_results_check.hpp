@@ -12,6 +12,7 @@
 
 #include "checks/auth_results.hpp"
 #include "checks/check.hpp"
+#include "checks/spf/outcome.hpp"
 #include "smtp/config.hpp"
 #include "smtp/ip.hpp"
 
@@ -35,6 +36,9 @@ struct auth_results_options {
   // reader's business (RFC 4954 §7 tells it to the next hop only).
   bool write_auth = true;
 };
+
+// What the field says of an SPF result; also for those who write it elsewhere (RFC 8617 §4.1.1).
+GATEPOST_DECL auth_method spf_method(const spf::outcome& found);
 
 class auth_results final : public check {
  public:

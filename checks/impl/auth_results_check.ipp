@@ -9,20 +9,20 @@
 #include "checks/arc/result.hpp"
 #include "checks/auth_results_check.hpp"
 #include "checks/dkim/result.hpp"
-#include "checks/spf/outcome.hpp"
 
 namespace gatepost::checks {
-namespace detail {
 
 // RFC 8601 §2.7.2: of MAIL FROM the mailbox, where it has a local part of its own.
-inline auth_method method_of(const spf::outcome& o) {
-  auth_method m{.method = "spf", .result = std::string(spf::to_string(o.result))};
-  m.reason = o.problem;
-  const bool mail = o.identity == spf::identity::mail_from;
+GATEPOST_DECL auth_method spf_method(const spf::outcome& found) {
+  auth_method m{.method = "spf", .result = std::string(spf::to_string(found.result))};
+  m.reason = found.problem;
+  const bool mail = found.identity == spf::identity::mail_from;
   m.properties.push_back(
-      {"smtp", mail ? "mailfrom" : "helo", mail ? o.sender : std::string(o.domain())});
+      {"smtp", mail ? "mailfrom" : "helo", mail ? found.sender : std::string(found.domain())});
   return m;
 }
+
+namespace detail {
 
 // RFC 8601 §2.7.1; header.b as RFC 6008 §4 wants it, which tells signatures of one domain apart.
 inline auth_method method_of(const dkim::signature_result& r) {
@@ -53,9 +53,9 @@ using auth_methods = std::vector<auth_method>;
 inline void spf_methods(const context& ctx, auth_methods& to) {
   const auto* helo = ctx.transaction_notes().find<spf::helo_note>();
   if (helo == nullptr) helo = ctx.notes().find<spf::helo_note>();
-  if (helo != nullptr) to.push_back(method_of(helo->outcome));
+  if (helo != nullptr) to.push_back(spf_method(helo->outcome));
   if (const auto* mail = ctx.transaction_notes().find<spf::mail_note>())
-    to.push_back(method_of(mail->outcome));
+    to.push_back(spf_method(mail->outcome));
 }
 
 inline void dkim_methods(const context& ctx, auth_methods& to) {

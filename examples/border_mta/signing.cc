@@ -13,6 +13,7 @@
 
 #include "checks/arc/sealer.hpp"
 #include "checks/auth_results.hpp"
+#include "checks/auth_results_check.hpp"
 #include "checks/context.hpp"
 #include "checks/dkim/key_set.hpp"
 #include "checks/dkim/signer.hpp"
@@ -98,12 +99,8 @@ std::shared_ptr<checks::check> load_signer(const config& c, signing_parts& parts
 std::string sealed_results(const checks::context& ctx, const checks::true_client& client) {
   std::vector<checks::auth_method> more =
       checks::all_auth_results(ctx.notes(), ctx.transaction_notes());
-  if (const auto* mail = ctx.transaction_notes().find<checks::spf::mail_note>()) {
-    checks::auth_method spf{.method = "spf",
-                            .result = std::string(checks::spf::to_string(mail->outcome.result))};
-    spf.properties.push_back({"smtp", "mailfrom", mail->outcome.sender});
-    more.push_back(std::move(spf));
-  }
+  if (const auto* mail = ctx.transaction_notes().find<checks::spf::mail_note>())
+    more.push_back(checks::spf_method(mail->outcome));
   std::string results = checks::arc::results_of(ctx, client);
   if (more.empty()) return results;
   checks::sort_auth_results(more);

@@ -41,19 +41,27 @@ inline std::optional<char> hexchar(std::string_view text, hex_case letters) {
   return static_cast<char>(high << 4 | low);
 }
 
+// Gives the octets that xtext stands for, in order, to `takes`, which says whether it takes one.
+// True: that is xtext, and all were taken.
+template <class Takes>
+bool read(std::string_view text, hex_case letters, Takes takes) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool plain = is_xchar(text[i]);
+    const std::optional<char> octet = plain ? text[i] : hexchar(text.substr(i), letters);
+    if (!octet || !takes(*octet)) return false;
+    if (!plain) i += 2;
+  }
+  return true;
+}
+
 inline result<std::string> decode(std::string_view text, hex_case letters) {
   std::string out;
   out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (is_xchar(text[i])) {
-      out += text[i];
-      continue;
-    }
-    const auto octet = hexchar(text.substr(i), letters);
-    if (!octet) return errc::bad_parameter;
-    out += *octet;
-    i += 2;
-  }
+  const auto append = [&out](char octet) {
+    out += octet;
+    return true;
+  };
+  if (!read(text, letters, append)) return errc::bad_parameter;
   return out;
 }
 
@@ -145,25 +153,14 @@ errc read_utf8(std::string_view all, Text text, Character character) {
 }  // namespace detail::xtext
 
 GATEPOST_DECL bool is_xtext(std::string_view text) noexcept {
-  using detail::xtext::hex_case;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (detail::xtext::is_xchar(text[i])) continue;
-    if (!detail::xtext::hexchar(text.substr(i), hex_case::upper)) return false;
-    i += 2;
-  }
-  return true;
+  return detail::xtext::read(text, detail::xtext::hex_case::upper, [](char) { return true; });
 }
 
 GATEPOST_DECL bool is_printable_xtext(std::string_view text) noexcept {
-  using detail::xtext::hex_case;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (detail::xtext::is_xchar(text[i])) continue;
-    const auto octet = detail::xtext::hexchar(text.substr(i), hex_case::upper);
-    if (!octet || static_cast<unsigned char>(*octet) > 126 || detail::xtext::is_control(*octet))
-      return false;
-    i += 2;
-  }
-  return true;
+  const auto is_printable = [](char octet) {
+    return static_cast<unsigned char>(octet) < 128 && !detail::xtext::is_control(octet);
+  };
+  return detail::xtext::read(text, detail::xtext::hex_case::upper, is_printable);
 }
 
 GATEPOST_DECL bool is_utf8_xtext(std::string_view text) noexcept {
