@@ -43,6 +43,14 @@ const std::vector<entry>& entries() {
       {ns_t_a, "a.example.com", "192.0.2.1"},
       {ns_t_txt, "macro.example.com", "v=spf1 exists:%{ir}.%{l1r+-}._spf.%{d2} -all"},
       {ns_t_a, "1.2.0.192.someone._spf.example.com", "127.0.0.2"},
+      {ns_t_txt, "usual.example.com",
+       "v=spf1 a mx include:_spf1.example.com include:_spf2.example.com ip4:203.0.113.0/24 ~all"},
+      {ns_t_a, "usual.example.com", "198.51.100.1"},
+      {ns_t_mx, "usual.example.com", "mx.usual.example.com"},
+      {ns_t_a, "mx.usual.example.com", "198.51.100.2"},
+      {ns_t_txt, "_spf1.example.com",
+       "v=spf1 ip4:198.18.0.0/24 ip4:198.18.2.0/24 ip4:198.18.4.0/22 ip4:198.18.8.0/21 ~all"},
+      {ns_t_txt, "_spf2.example.com", "v=spf1 ip4:198.19.0.0/16 ip4:192.0.2.0/24 -all"},
       {ns_t_txt, "large.example.com",
        "v=spf1 include:_netblocks.example.com include:_netblocks2.example.com "
        "include:_netblocks3.example.com ~all"},
@@ -156,6 +164,9 @@ BENCHMARK_CAPTURE(libspf2, mx, "mx.example.com");
 BENCHMARK_CAPTURE(gatepost, macros, "macro.example.com");
 BENCHMARK_CAPTURE(gatepost_reads_anew, macros, "macro.example.com");
 BENCHMARK_CAPTURE(libspf2, macros, "macro.example.com");
+BENCHMARK_CAPTURE(gatepost, a_mx_two_includes, "usual.example.com");
+BENCHMARK_CAPTURE(gatepost_reads_anew, a_mx_two_includes, "usual.example.com");
+BENCHMARK_CAPTURE(libspf2, a_mx_two_includes, "usual.example.com");
 BENCHMARK_CAPTURE(gatepost, three_includes, "large.example.com");
 BENCHMARK_CAPTURE(gatepost_reads_anew, three_includes, "large.example.com");
 BENCHMARK_CAPTURE(libspf2, three_includes, "large.example.com");
