@@ -36,9 +36,11 @@ bool all_settled(const spool& store) {
   return !failed && !pending;
 }
 
-// True: there are fewer allocations.
-bool delivers_without(std::size_t allocation, std::size_t count, other copy) {
+// True: there are fewer allocations. `ahead`: how far the clock is set back when it is over.
+bool delivers_without(std::size_t allocation, std::size_t count, other copy,
+                      std::chrono::hours ahead = {}) {
   relay_bench bench;
+  bench.options.now = [&ahead] { return std::chrono::system_clock::now() + ahead; };
   bench.routes.add("b.test", route::discard());
   bench.options.trouble_wait = std::chrono::milliseconds(1);
   bench.start();
@@ -54,6 +56,7 @@ bool delivers_without(std::size_t allocation, std::size_t count, other copy) {
   bench.io.restart();
   bench.io.poll();
   failing_new::disarm();
+  ahead = {};
   const bool failed = failing_new::failed() != 0;
   // Where the router had no memory, the message was put off.
   const auto put_off = [&] { return bench.log.count("deferred") > 0; };
@@ -81,26 +84,14 @@ TEST(relay_memory, runs_out_and_the_message_is_delivered) {
   }
 }
 
-// It came in by a clock that has been set back since: what is looked for is not younger than that.
-TEST(relay_memory, a_message_from_the_future_is_found_too) {
-  relay_bench bench;
-  std::chrono::hours wrong_by(24 * 365);
-  bench.options.now = [&] { return std::chrono::system_clock::now() + wrong_by; };
-  bench.options.trouble_wait = std::chrono::milliseconds(1);
-  bench.routes.add("b.test", route::discard());
-  bench.start();
-  mail_session client(*bench.relay);
-  client.from("<s@a.test>").to(bench.io, {"r@b.test"});
-  std::unique_ptr<smtp::intake> message = client.begin(bench.io, some_text);
-  EXPECT_TRUE(testing::run(bench.io, message->commit(client.to_all())).overall.positive());
-  failing_new::arm(1);
-  message.reset();
-  failing_new::disarm();
-  EXPECT_EQ(failing_new::failed(), 1u);
-  wrong_by = std::chrono::hours(0);
-  EXPECT_TRUE(bench.settled(1));
-  EXPECT_EQ(bench.log.last("r@b.test").result, "discarded");
-  EXPECT_EQ(bench.store.stats().messages, 0u);
+// The messages came in by a clock that has been set back since: what is looked for is not younger
+// than that.
+TEST(relay_memory, messages_from_the_future_are_found_too) {
+  std::size_t n = 1;
+  const std::chrono::hours year(24 * 365);
+  while (!delivers_without(n, 1, other::none, year) && !::testing::Test::HasFailure()) ++n;
+  SCOPED_TRACE("allocation " + std::to_string(n));
+  EXPECT_GT(n, 2u);
 }
 
 }  // namespace
