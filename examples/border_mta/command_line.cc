@@ -36,7 +36,7 @@ message, 2 where something is wrong with the configuration, a certificate, a por
 line for each says where, what, and what to do.
 
 Examples:
-  border_mta                                          # the demo; it says what to type next
+  border_mta                                          # the built-in one: for example.test
   border_mta --print-config > border_mta.toml         # a configuration to begin with
   border_mta --config border_mta.toml --check-config
   border_mta --config border_mta.toml

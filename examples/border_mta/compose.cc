@@ -353,21 +353,35 @@ problems try_reports(const config& c) {
 
 namespace {
 
-// What is wrong with the place for a spool.
-problems try_spool(const config& c) {
-  std::string why;
-  const std::filesystem::path spool = c.spool.options.directory;
+// What is wrong with a directory that is to hold a spool.
+std::string why_no_new_spool(const std::string& above) {
+  if (::access(above.c_str(), F_OK) != 0)
+    return above + ": " + last_error() + "; make the directory, or name another place";
+  if (::faccessat(AT_FDCWD, above.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return {};
+  return above + ": user " + std::to_string(::geteuid()) + " may not write here (" + last_error() +
+         "); chown it, or name another place";
+}
+
+// And with one that holds one. A run by another user leaves parts that are that user's.
+std::string why_no_spool(const std::filesystem::path& spool) {
   struct stat found{};
-  const bool there = ::stat(spool.c_str(), &found) == 0;
-  const std::string place = there ? spool.string() : spool.parent_path().string();
-  if (there && !S_ISDIR(found.st_mode))
-    why = place + ": is not a directory, and so no place for a spool";
-  else if (::faccessat(AT_FDCWD, place.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
-    why = place + ": user " + std::to_string(::geteuid()) + " may not write here (" + last_error() +
-          "); make the directory, or chown it";
-  else if (there && (found.st_mode & 077) != 0)
-    why = place + ": others may read or write mail here; chmod 700 it";
+  if (::stat(spool.c_str(), &found) != 0) return why_no_new_spool(spool.parent_path().string());
+  if (!S_ISDIR(found.st_mode))
+    return spool.string() + ": is not a directory, and so no place for a spool; name another one";
+  const std::string me = std::to_string(::geteuid());
+  for (const std::filesystem::path& part : {spool, spool / "bodies", spool / "db"}) {
+    const int how = R_OK | W_OK | X_OK;
+    if (::faccessat(AT_FDCWD, part.c_str(), how, AT_EACCESS) == 0 || errno == ENOENT) continue;
+    return part.string() + ": user " + me + " may not read and write here (" + last_error() +
+           "); run: chown -R " + me + ' ' + spool.string();
+  }
+  if ((found.st_mode & 077) == 0) return {};
+  return spool.string() + ": others may read or write mail here; chmod 700 it";
+}
+
+problems try_spool(const config& c) {
   problems wrong;
+  const std::string why = why_no_spool(c.spool.options.directory);
   if (!why.empty()) c.complain(wrong, "spool.directory", why);
   return wrong;
 }

@@ -190,6 +190,22 @@ void visit_connections(fields& f, smtp::connection_limits& l) {
   f.number("remembered", l.remembered, {1, most_count});
 }
 
+namespace {
+
+void check_client_certificates(fields& f, const tls_section& t) {
+  using smtp::client_certificates;
+  if (t.options.clients == client_certificates::require && t.options.client_ca_file.empty())
+    f.reject(
+        "client_certificates", "without client_ca no certificate can be trusted",
+        "write client_ca = \"FILE\" with the authorities that sign your clients' certificates");
+  else if (t.options.clients != client_certificates::none && t.options.certificates.empty() &&
+           !t.self_signed)
+    f.reject("client_certificates", "without a certificate of our own there is no TLS",
+             "name one in tls.certificates, or write \"none\" here");
+}
+
+}  // namespace
+
 void visit_tls(fields& f, tls_section& t) {
   using version = smtp::tls_version;
   f.flag("self_signed", t.self_signed);
@@ -208,10 +224,6 @@ void visit_tls(fields& f, tls_section& t) {
             {"request", smtp::client_certificates::request},
             {"require", smtp::client_certificates::require}});
   f.path("client_ca", t.options.client_ca_file);
-  if (t.options.clients == smtp::client_certificates::require && t.options.client_ca_file.empty())
-    f.reject(
-        "client_certificates", "without client_ca no certificate can be trusted",
-        "write client_ca = \"FILE\" with the authorities that sign your clients' certificates");
   f.flag("session_tickets", t.options.session_tickets);
   f.flag("allow_expired", t.options.allow_expired);
   f.tables("certificates", t.options.certificates, smtp::certificate_source(),
@@ -222,6 +234,7 @@ void visit_tls(fields& f, tls_section& t) {
                f.reject("chain", "the certificate's file is missing",
                         "write chain = \"FILE\", a PEM file with the certificate first");
            });
+  check_client_certificates(f, t);
 }
 
 void visit_xclient(fields& f, smtp::channel& c) {

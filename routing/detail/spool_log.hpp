@@ -369,7 +369,7 @@ inline void spool_engine::finish() {
 inline void spool_engine::finish_log() {
   std::vector<operation_ptr> nothing;
   next_attempt_ = {};
-  if (!retries_.empty()) run_log(nothing);
+  if (!retries_.empty() || !doubtful_.empty()) run_log(nothing);
   if (broken_ == 0 && unsynced_since_ && store_.sync().ok()) unsynced_since_.reset();
   if (broken_ == 0 && !unsynced_since_) remove_unneeded_files();
   // Until something follows it in the log, a damage of the last batch looks like a torn end.

@@ -36,12 +36,16 @@ inline std::string spool_engine::prepare_directory() {
   const char* path = options_.directory.c_str();
   if (*path == '\0') return "no directory is given for the spool";
   if (::mkdir(path, 0700) != 0) {
-    if (errno != EEXIST) return "cannot make the spool's directory: " + last_error().message();
+    if (errno != EEXIST)
+      return "cannot make the spool's directory: " + last_error().message() +
+             "; make the one above it, for user " + std::to_string(::geteuid()) +
+             ", or name another place";
   } else {
     // After a crash of the system, messages must be found where they were put.
     const descriptor parent = open_directory((options_.directory + "/..").c_str());
     if (!parent || sync_directory(parent.number())) {
-      return "cannot sync the directory above it: " + last_error().message();
+      return "cannot sync the directory above it: " + last_error().message() +
+             "; see to its permissions, or name another place";
     }
   }
   struct stat found{};
@@ -49,18 +53,24 @@ inline std::string spool_engine::prepare_directory() {
   std::string problem = check_access(found);
   if (!problem.empty()) return problem;
   lock_ = open_directory(path);
-  if (!lock_) return "cannot open the spool's directory: " + last_error().message();
+  if (!lock_)
+    return "cannot open the spool's directory: " + last_error().message() +
+           "; see to its permissions";
   if (::flock(lock_.number(), LOCK_EX | LOCK_NB) != 0) {
-    return errno == EWOULDBLOCK ? "another process has this spool open; a spool is for one server"
+    return errno == EWOULDBLOCK ? "another process has this spool open; stop it, or name another "
+                                  "place: a spool is for one server"
                                 : "cannot lock the spool's directory: " + last_error().message();
   }
   const std::error_code failed = files_.open(options_.directory + "/bodies");
-  return failed ? "cannot open bodies/: " + failed.message() : std::string();
+  if (!failed) return {};
+  return "cannot open bodies/: " + failed.message() + "; run: chown -R " +
+         std::to_string(::geteuid()) + ' ' + options_.directory;
 }
 
 inline std::string spool_engine::check_access(const struct stat& found) const {
   const std::string me = std::to_string(::geteuid());
-  if (!S_ISDIR(found.st_mode)) return "is not a directory, and so no place for a spool";
+  if (!S_ISDIR(found.st_mode))
+    return "is not a directory, and so no place for a spool; name another one, or move it away";
   if (::faccessat(AT_FDCWD, options_.directory.c_str(), R_OK | W_OK | X_OK, AT_EACCESS) != 0) {
     return "user " + me + " may not write here (" + last_error().message() + "); chown it to " + me;
   }

@@ -185,14 +185,15 @@ class maildir_delivery {
   }
 
   // A name that is there may be of a delivery that could not sync it, or has not yet; but not where
-  // we may not write.
+  // we may not write, nor read, nor where nothing can be synced.
   static bool make_directory(const std::string& path) {
     const bool made = ::mkdir(path.c_str(), 0700) == 0;
     if (!made && errno != EEXIST) return false;
     const std::string above = path.substr(0, path.find_last_of('/') + 1);
     if (!made && ::faccessat(AT_FDCWD, above.c_str(), W_OK, AT_EACCESS) != 0) return true;
     const descriptor parent = open_directory(above.c_str());
-    return parent && ::fsync(parent.number()) == 0;
+    if (!parent) return !made && errno == EACCES;
+    return ::fsync(parent.number()) == 0 || (!made && errno == EINVAL);
   }
 
   descriptor create() {

@@ -65,6 +65,7 @@ TEST(border_mta_config, has_defaults_for_all_but_routes) {
 TEST(border_mta_config, reads_switches) {
   const config c = good(R"(
 [tls]
+self_signed = true
 client_certificates = "request"
 client_ca = "ca.pem"
 [[channel]]
@@ -419,6 +420,8 @@ const wrong_case wrong_cases[] = {
      ":3:15: tls.max_version: it is below min_version; "},
     {"[tls]\nclient_certificates = \"require\"\n",
      ":2:23: tls.client_certificates: without client_ca no certificate can be trusted; "},
+    {"[tls]\nclient_certificates = \"request\"\n",
+     ":2:23: tls.client_certificates: without a certificate of our own there is no TLS; "},
     {"[tls]\ncertificates = [{ key = \"k.pem\" }]\n",
      ":2:17: tls.certificates.chain: the certificate's file is missing; "},
     {"[relay.retry]\nfirst = \"5h\"\n",

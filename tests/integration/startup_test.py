@@ -167,7 +167,15 @@ class Startup(harness.Test):
     def test_spool_without_parent(self):
         self.fails(harness.CONFIG.replace('"spool"', '"no/spool"'),
                    "c.toml:15:13: spool.directory: ", self.folder / "no/spool: ",
-                   "No such file or directory")
+                   "No such file or directory", "make the one above it")
+
+    @harness.needs("setpriv")
+    def test_spool_with_a_part_of_somebody_else(self):
+        (self.folder / "spool").mkdir(mode=0o700)
+        (self.folder / "spool/bodies").mkdir(mode=0o000)
+        self.fails(harness.CONFIG, self.folder / "spool", "bodies", "chown -R")
+        self.fails(harness.CONFIG, self.folder / "spool/bodies: user ", "chown -R",
+                   arguments=("--check-config",))
 
     def test_spool_that_is_a_file(self):
         (self.folder / "spool").write_text("", encoding="utf-8")
@@ -185,7 +193,7 @@ class Startup(harness.Test):
 
     def test_spool_of_a_running_server(self):
         self.border_mta()
-        self.fails(harness.CONFIG, self.folder / "spool: ", "another process")
+        self.fails(harness.CONFIG, self.folder / "spool: ", "another process", "stop it")
 
     # --- Log ----------------------------------------------------------------------------------
 
@@ -225,7 +233,7 @@ class Startup(harness.Test):
             "[routes]", '[routes]\nfile = "routes"') + '[log]\nfile = "no/log"\n'
         done = self.start_mta("--config", self.write(config), "--check-config")
         self.assertEqual(done.returncode, 2)
-        for part in ("absent.pem", "routes: cannot be read", "no: user ", "no/log"):
+        for part in ("absent.pem", "routes: cannot be read", "no: No such file", "no/log"):
             self.assertIn(part, done.stderr)
 
     def test_check_config_looks_at_listen_and_makes_nothing(self):

@@ -160,6 +160,22 @@ TEST(spool_removal, leaves_no_text_behind_whatever_fails) {
   }
 }
 
+// What was refused is not delivered after the next start, though the log had it.
+TEST(spool_commit, is_taken_back_at_the_end_where_its_sync_failed) {
+  const tests::scratch_directory scratch;
+  rocksdb_spool_options options = quick_options(scratch / "spool");
+  options.first_retry = std::chrono::hours(1);
+  auto spool = open_spool(options);
+  ASSERT_TRUE(spool);
+  failing_calls::fail(call::fdatasync, EIO, 1);
+  EXPECT_EQ(run(put(*spool, "refused")), "");
+  failing_calls::stop();
+  spool.reset();
+  spool = open_spool(options);
+  ASSERT_TRUE(spool);
+  EXPECT_EQ(spool->stats().messages, 0u);
+}
+
 INSTANTIATE_TEST_SUITE_P(all, spool_calls,
                          ::testing::Values(call::write, call::fsync, call::fdatasync,
                                            call::renameat, call::openat),
