@@ -227,8 +227,8 @@ std::string why_no_maildirs(const std::string& folder) {
   }
   if (!S_ISDIR(status.st_mode)) return folder + ": is no folder; name another one";
   if (::access(folder.c_str(), W_OK | X_OK) == 0) return {};
-  return folder + ": " + std::strerror(errno) + "; run: chown " + std::to_string(::geteuid()) +
-         " " + folder;
+  return folder + ": " + std::strerror(errno) + "; name another folder, or chown it to " +
+         std::to_string(::geteuid());
 }
 
 }  // namespace
