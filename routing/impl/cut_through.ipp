@@ -197,7 +197,10 @@ GATEPOST_DECL asio::awaitable<smtp::transaction_outcome> cut_through_intake::sen
     outcome = given_up(to.size());
     if (at_work_->cancelled()) co_return outcome;
   }
-  if (!failed) failed = co_await send_text(c, t, outcome);
+  if (!failed) {
+    const std::error_code unread = co_await send_text(c, t, outcome);
+    failed = unread;
+  }
   if (!failed) co_return outcome;
   // Nothing that another next hop could do better.
   for (smtp::recipient_outcome& o : outcome.recipients) {

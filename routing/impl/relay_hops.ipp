@@ -164,7 +164,10 @@ GATEPOST_DECL asio::awaitable<smtp::transaction_outcome> relay_engine::send(
     if (at_work_.cancelled()) co_return given_up(to.size());
   }
   smtp::transaction_outcome outcome;
-  if (!why) why = co_await send_text(m, t, c, outcome);
+  if (!why) {
+    const std::error_code unread = co_await send_text(m, t, c, outcome);
+    why = unread;
+  }
   if (!why) co_return outcome;
   // Nothing that another next hop could do better.
   trouble("spool", "cannot read the text of message " + m.id + ": " + why.message(), m.session_id);

@@ -518,8 +518,7 @@ TEST_F(RelayHops, OneThatIsTooManyByItselfIsTriedAgainLater) {
   EXPECT_EQ(hop.count("RCPT TO:<2@"), 2);
 }
 
-// --- A hop that drops the connection at a recipient
-// ---------------------------------------------------------------
+// --- A hop that drops the connection at a recipient ----------------------------------------------
 
 TEST_F(RelayHops, ARecipientThatAHopDoesNotBearHoldsUpNoOther) {
   hop.answer("RCPT TO:<bad@", std::string(wire_hop::drop));
